@@ -321,9 +321,10 @@ def build(source: Source) -> dict[str, Array]:
         start = builder.vertices(
             points, np.repeat(move[:, None], n, 1), np.zeros((len(source.names), n, 3)), part
         )
-        r, s = np.meshgrid(np.arange(EYE_RINGS - 1), np.arange(EYE_SECTORS), indexing="ij")
-        at = lambda ring, sector: start + ring * EYE_SECTORS + sector % EYE_SECTORS  # noqa: E731
-        q = np.stack([at(r, s), at(r + 1, s), at(r + 1, s + 1), at(r, s + 1)], -1).reshape(-1, 4)
+        ring, sector = np.meshgrid(np.arange(EYE_RINGS - 1), np.arange(EYE_SECTORS), indexing="ij")
+        here = start + ring * EYE_SECTORS + sector
+        beside = start + ring * EYE_SECTORS + (sector + 1) % EYE_SECTORS
+        q = np.stack([here, here + EYE_SECTORS, beside + EYE_SECTORS, beside], -1).reshape(-1, 4)
         builder.faces(np.concatenate([q[:, [0, 1, 2]], q[:, [0, 2, 3]]]), part)
         centres.append(centre)
         centre_identity.append(move)

@@ -1,0 +1,101 @@
+"""The engine of one machine: the voice's model and the painters of all open slots.
+
+It belongs to one thread, holds the slots and the identities' derived features, and is the only place
+where motion and picture meet. `stage_s` sums the CPU time of each stage for benchmarks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sonic_stream.engine.base import HopInput, HopResult
+from sonic_stream.errors import BadInputError, BusyError
+from sonic_stream.motion import Animator
+from sonic_stream.picture import Painter
+from sonic_stream.timebase import Ticks
+from sonic_stream.types import Controls, Identity, MotionFrame, VideoFrame
+
+LOOKAHEAD_HOPS = 2
+"""80 ms: where more look-ahead stops helping the lips (measured, `docs/motion.md`)."""
+
+
+@dataclass(slots=True)
+class _Face:
+    painter: Painter
+    seed: int
+
+
+class LocalEngine:
+    """Implements `Engine` on this machine's CPU."""
+
+    def __init__(self, animator: Animator, capacity: int) -> None:
+        self._animator = animator
+        self._capacity = capacity
+        self._faces: dict[int, _Face] = {}
+        self.stage_s: dict[str, float] = {"motion": 0.0, "picture": 0.0}
+
+    @classmethod
+    def load(
+        cls, device: str = "auto", capacity: int = 1, lookahead_hops: int = LOOKAHEAD_HOPS
+    ) -> LocalEngine:
+        """Reads the weights and warms up.
+
+        Errors: `BadInputError` for a device that this version cannot use, `MissingPieceError` for
+        weights that are absent.
+        """
+        if device not in ("auto", "cpu"):
+            raise BadInputError(
+                f"Device '{device}' is not available: pictures are made on the CPU in this version;"
+                " use 'cpu' or 'auto'."
+            )
+        return cls(Animator.load(capacity=capacity, lookahead_hops=lookahead_hops), capacity)
+
+    @property
+    def lookahead(self) -> Ticks:
+        return self._animator.lookahead
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    def open(self, identity: Identity, controls: Controls) -> int:
+        free = [slot for slot in range(self._capacity) if slot not in self._faces]
+        if not free:
+            raise BusyError(f"All {self._capacity} places are taken; try again when one is free.")
+        painter = Painter(identity)
+        slot = free[0]
+        self._faces[slot] = _Face(painter, controls.seed)
+        self._animator.reset(slot, controls.seed)
+        return slot
+
+    def step(self, batch: Sequence[HopInput]) -> list[HopResult]:
+        """One picture for each hop. A hop that carries a stored motion does not advance the voice's
+        model, and its picture has the motion's own `pts`."""
+        begin = time.thread_time()
+        heard = [hop for hop in batch if hop.motion is None]
+        made = self._animator.step(
+            [hop.slot for hop in heard],
+            [hop.pts for hop in heard],
+            [hop.samples for hop in heard],
+            [hop.controls for hop in heard],
+        ) if heard else []  # fmt: skip
+        frames = dict(zip((hop.slot for hop in heard), made, strict=True))
+        middle = time.thread_time()
+        results = [self._paint(hop, hop.motion or frames[hop.slot]) for hop in batch]
+        self.stage_s["motion"] += middle - begin
+        self.stage_s["picture"] += time.thread_time() - middle
+        return results
+
+    def _paint(self, hop: HopInput, motion: MotionFrame) -> HopResult:
+        painter = self._faces[hop.slot].painter
+        steps = min(hop.controls.inference_steps, painter.steps_available)
+        image = painter.paint(motion.coeffs, steps)
+        return HopResult(hop.slot, motion, VideoFrame(motion.pts, image, steps, hop.epoch))
+
+    def reset(self, slot: int) -> None:
+        self._animator.reset(slot, self._faces[slot].seed)
+
+    def close(self, slot: int) -> None:
+        self._faces.pop(slot, None)

@@ -1,0 +1,64 @@
+# Needs Python 3.11 or 3.12 and make. `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8010
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
+
+.PHONY: help setup setup-test system-test run test lint bench train-head train-motion clean
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[voice,client]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --editable '.[voice,client,train,test,lint]'
+	@touch $@
+
+setup: $(VENV)/.run  ## create .venv and install what running needs
+
+setup-test: $(VENV)/.test
+
+# The browser tests want a Chromium; it is installed from the system's packages where that is allowed.
+system-test:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { command -v apt-get >/dev/null && $(SUDO) apt-get -qq update && $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
+	  echo "No Chromium, and it could not be installed: the browser tests will be skipped."
+	@ldconfig -p | grep -q libportaudio || \
+	  { command -v apt-get >/dev/null && $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq install -y --no-install-recommends libportaudio2 >/dev/null; } || true
+
+run: $(VENV)/.run  ## serve the page on http://127.0.0.1:8010 with the bundled portraits and voice
+	$(BIN)/sonic-stream serve --port $(PORT)
+
+test: $(VENV)/.test system-test  ## install what tests need, then run all of them
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test  ## formatting, lint, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test  ## print the tables that the README quotes
+	$(BIN)/python -m bench.offline
+	$(BIN)/python -m bench.motion
+	$(BIN)/python -m bench.picture
+	$(BIN)/python -m bench.live
+
+train-head: $(VENV)/.test  ## learn the head model: make train-head DATA=folder of ICT-FaceKit
+	$(BIN)/python -m sonic_stream.train.head --data $(DATA)
+
+train-motion: $(VENV)/.test  ## a small run of the motion model's recipe, in minutes
+	$(BIN)/python -m sonic_stream.train.motion --quick
+
+clean:  ## remove what was built
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

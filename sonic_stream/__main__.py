@@ -1,0 +1,7 @@
+"""`python -m sonic_stream` is `sonic-stream`."""
+
+import sys
+
+from sonic_stream.cli import main
+
+sys.exit(main())

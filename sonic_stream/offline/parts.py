@@ -1,0 +1,56 @@
+"""The heavy parts that offline work is made from, loaded when they are first wanted.
+
+Tests and other hosts pass `Parts` of their own; nothing here is imported by naming it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sonic_stream.engine import Engine
+from sonic_stream.timebase import Ticks
+from sonic_stream.types import F32, Controls, Identity, MotionFrame, PortraitSettings
+
+
+class VoiceModel(Protocol):
+    """What turns hops into motion (`sonic_stream.motion.Animator`)."""
+
+    @property
+    def lookahead(self) -> Ticks: ...
+
+    def reset(self, slot: int, seed: int) -> None: ...
+
+    def step(
+        self, slots: Sequence[int], pts: Sequence[Ticks], hops: Sequence[F32], controls: Sequence[Controls]
+    ) -> list[MotionFrame]: ...
+
+
+def _local_engine(device: str) -> Engine:
+    from sonic_stream.engine.local import LocalEngine
+
+    return LocalEngine.load(device=device, capacity=1)
+
+
+def _identify(image: bytes, settings: PortraitSettings) -> Identity:
+    from sonic_stream.face import identify
+
+    return identify(image, settings)
+
+
+def _voice_model() -> VoiceModel:
+    from sonic_stream.engine.local import LOOKAHEAD_HOPS
+    from sonic_stream.motion import Animator
+
+    animator: VoiceModel = Animator.load(capacity=1, lookahead_hops=LOOKAHEAD_HOPS)
+    return animator
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """How to make an engine for a device, an identity from a portrait's bytes, and a voice's model."""
+
+    engine: Callable[[str], Engine] = _local_engine
+    identify: Callable[[bytes, PortraitSettings], Identity] = _identify
+    voice_model: Callable[[], VoiceModel] = _voice_model

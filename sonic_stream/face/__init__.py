@@ -1,0 +1,6 @@
+"""Portrait -> Identity: find the face, fit the head, cut the crop, mask it, and say what is wrong with it."""
+
+from sonic_stream.face.cache import IdentityCache
+from sonic_stream.face.portrait import identify
+
+__all__ = ["IdentityCache", "identify"]

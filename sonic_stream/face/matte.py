@@ -1,0 +1,168 @@
+"""The soft mask of a person (head, hair, neck, shoulders) against the background.
+
+MediaPipe's selfie segmentation, averaged over both its models and a mirrored view, says roughly where the
+person is; colours settle what it leaves open (GrabCut on a small copy); a guided filter then follows hair
+and edges in the full picture. Where the segmentation misses the face itself, as it may in a painting or
+a drawing, the outline of a head with neck and shoulders takes its place.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sonic_stream.face import regions
+from sonic_stream.face.tracker import stderr_silenced
+from sonic_stream.types import F32, U8
+
+_COLOUR_PX = 160
+"""Side of the copy in which colours decide."""
+_SURE, _NEVER = 0.93, 0.04
+"""Segmentation values beyond which colours are not asked."""
+_SEEN_FACE = 0.7
+"""Share of the face that a believable segmentation covers."""
+_MOST_PERSON = 0.97
+"""Share of the picture above which a segmentation is not believed: it saw no background."""
+
+
+class Segmenter:
+    """MediaPipe's selfie segmentation, loaded at first use; one caller at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._models: list[Any] = []
+
+    def person(self, image: U8) -> F32:
+        """How likely each pixel of uint8 [S, S, 3] RGB is a person's, float32 [S, S] 0..1."""
+        with self._lock:
+            if not self._models:
+                with stderr_silenced():
+                    from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
+
+                    self._models = [SelfieSegmentation(model_selection=i) for i in (0, 1)]
+                    for model in self._models:
+                        model.process(np.zeros((64, 64, 3), np.uint8))
+            small = cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA)
+            mirrored = np.ascontiguousarray(small[:, ::-1])
+            # The general model is the better one for a square close-up and counts twice.
+            total = np.zeros((256, 256), np.float32)
+            for weight, model in zip((2.0, 1.0), self._models, strict=True):
+                total += weight * model.process(small).segmentation_mask
+                total += weight * model.process(mirrored).segmentation_mask[:, ::-1]
+        size = image.shape[0]
+        return np.asarray(cv2.resize(total / 6, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def person_matte(image: U8, landmarks: F32, segmenter: Segmenter) -> U8:
+    """Soft mask uint8 [S, S] (255 person) of a crop whose face has `landmarks` [478, 2] px."""
+    face = face_mask(landmarks, image.shape[0])
+    likely = segmenter.person(image)
+    if float(likely[face > 0].mean()) < _SEEN_FACE or float((likely > 0.5).mean()) > _MOST_PERSON:
+        likely = outline(landmarks, image.shape[0])
+    likely = np.maximum(likely, face.astype(np.float32) / 255)
+    settled = _settle_by_colour(image, likely, face)
+    return _follow_edges(image, settled)
+
+
+def face_mask(landmarks: F32, size_px: int) -> U8:
+    """The inside of the face oval, uint8 [size, size], 255 inside."""
+    mask = np.zeros((size_px, size_px), np.uint8)
+    cv2.fillPoly(mask, [np.round(landmarks[list(regions.OVAL), :2]).astype(np.int32)], 255)
+    return mask
+
+
+def outline(landmarks: F32, size_px: int) -> F32:
+    """Head with hair, neck and shoulders by proportion alone, float32 [size, size] 0..1."""
+    top, chin = landmarks[regions.FOREHEAD, :2], landmarks[regions.CHIN, :2]
+    down = (chin - top).astype(np.float64)
+    height = float(np.linalg.norm(down))
+    down /= max(height, 1e-6)
+    tilt_deg = float(np.degrees(np.arctan2(-down[0], down[1])))
+    centre = (top + chin) / 2 - 0.12 * height * down
+    mask = np.zeros((size_px, size_px), np.uint8)
+    axes = (round(0.56 * height), round(0.74 * height))
+    cv2.ellipse(mask, _pixel(centre), axes, tilt_deg, 0, 360, 255, -1)
+    # The body hangs straight down whatever the head does.
+    x, y = float(chin[0]), float(chin[1])
+    body = [
+        (-0.30, -0.30),
+        (0.30, -0.30),
+        (0.34, 0.22),
+        (0.75, 0.42),
+        (1.05, 0.75),
+        (1.15, 4.0),
+        (-1.15, 4.0),
+        (-1.05, 0.75),
+        (-0.75, 0.42),
+        (-0.34, 0.22),
+    ]
+    points = np.array([[x + a * height, y + b * height] for a, b in body])
+    cv2.fillPoly(mask, [np.round(points).astype(np.int32)], 255)
+    soft = cv2.GaussianBlur(mask, (0, 0), max(0.06 * height, 0.5))
+    return np.asarray(soft.astype(np.float32) / 255)
+
+
+def _pixel(point: np.ndarray) -> tuple[int, int]:
+    return round(float(point[0])), round(float(point[1]))
+
+
+def _settle_by_colour(image: U8, likely: F32, face: U8) -> F32:
+    """`likely` with its doubtful parts decided by colour and freed of islands, float32 [S, S] 0..1."""
+    size = (_COLOUR_PX, _COLOUR_PX)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    chance = cv2.resize(likely, size, interpolation=cv2.INTER_AREA)
+    inner = cv2.resize(face, size, interpolation=cv2.INTER_NEAREST) > 0
+    labels = np.where(chance > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[chance > _SURE] = cv2.GC_FGD
+    labels[chance < _NEVER] = cv2.GC_BGD
+    labels[inner] = cv2.GC_FGD
+    doubtful = (labels == cv2.GC_PR_FGD) | (labels == cv2.GC_PR_BGD)
+    if doubtful.any() and (labels == cv2.GC_BGD).any():
+        cv2.setRNGSeed(7)  # GrabCut starts from random clusters; the same portrait gives the same matte
+        outside, person_colours = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(small, labels, (0, 0, 1, 1), outside, person_colours, 2, cv2.GC_INIT_WITH_MASK)
+        decided = (labels & 1).astype(np.float32)
+        # Colour has half a vote: alone it takes a dark wall for dark hair.
+        chance = np.where(doubtful, 0.5 * (chance + decided), chance)
+    person = (chance > 0.5).astype(np.uint8)
+    _, islands = cv2.connectedComponents(person)
+    main = np.bincount(islands[inner]).argmax()
+    # A soft collar keeps wisps beside the person, while islands further off go.
+    near = cv2.dilate((islands == main).astype(np.uint8), np.ones((5, 5), np.uint8))
+    holes = _holes(islands == main)
+    chance = np.where(holes, 1.0, chance * near).astype(np.float32)
+    full = cv2.resize(chance, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(np.clip(full, 0, 1), np.float32)
+
+
+def _holes(person: np.ndarray) -> np.ndarray:
+    """Small patches of background wholly inside the person (a bright collar, a brooch), bool."""
+    count, islands, stats, _ = cv2.connectedComponentsWithStats((~person).astype(np.uint8), connectivity=4)
+    holes = np.zeros(person.shape, bool)
+    high, wide = person.shape
+    for i in range(1, count):
+        x, y, w, h, area = stats[i]
+        inside = x > 0 and y > 0 and x + w < wide and y + h < high
+        if inside and area < 0.02 * person.size:
+            holes |= islands == i
+    return holes
+
+
+def _follow_edges(image: U8, chance: F32) -> U8:
+    """The mask drawn along the picture's own edges, uint8 [S, S]."""
+    size = image.shape[0]
+    # Steeper first: the segmentation's wide grey rim would leave a halo of background.
+    steep = np.clip((chance - 0.25) / 0.5, 0, 1)
+    fine = cv2.ximgproc.guidedFilter(image, steep, max(size // 85, 2), 6.0**2)
+    crisp = np.clip((fine - 0.06) / 0.88, 0, 1)
+    return np.asarray(np.round(crisp * 255), np.uint8)
+
+
+@lru_cache(maxsize=1)
+def shared_segmenter() -> Segmenter:
+    """The process's segmenter: its models are the same for everybody."""
+    return Segmenter()

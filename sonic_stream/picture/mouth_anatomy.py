@@ -1,0 +1,137 @@
+"""What is inside the mouth, as the renderer needs it: a small mesh cut out of the head and what its
+points are made of. Made once per head model; it knows no portrait and no pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonic_stream.face.head import I32, Head
+from sonic_stream.types import F32
+
+Array = NDArray[Any]
+
+TEETH_UPPER, TEETH_LOWER, GUMS, TONGUE, CAVITY = range(5)
+INSIDE = ("teeth_upper", "teeth_lower", "gums", "tongue", "cavity")
+"""Order of `TEETH_UPPER` ... `CAVITY`."""
+
+CROWN_UNITS = 1.05
+"""Height of the visible part of a front tooth, head units (about a centimetre)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """The mesh of the mouth's inside; all arrays are read-only. M vertices, T triangles."""
+
+    vertices: I32
+    """int32 [M]: where each point is in the head."""
+    triangles: I32
+    """int32 [T, 3] into the M points."""
+    part: I32
+    """int32 [T], `TEETH_UPPER` ... `CAVITY`."""
+    soft: I32
+    """int32 [T', 3]: the triangles whose normals follow the movement (gums, tongue, cavity)."""
+    across: F32
+    """float32 [M]. Teeth: -1..1 from one neighbour to the other; tongue: x off the groove, head units."""
+    rise: F32
+    """float32 [M]. Teeth: 0 at the biting edge, 1 at the gum; tongue: 0 at the root, 1 at the tip."""
+    normals: F32
+    """float32 [M, 3] in head axes: rounded normals of the teeth, zero elsewhere."""
+    rim: I32
+    """int32: the inner lips, upper then lower."""
+    ruler: tuple[int, int]
+    """Two points of the upper teeth (indices into the head) far apart across the arch."""
+    ruler_units: float
+    """Their distance in the mean head."""
+
+
+def _islands(triangles: I32) -> list[Array]:
+    """The vertices of each connected piece."""
+    owner: dict[int, int] = {int(v): int(v) for v in np.unique(triangles)}
+
+    def root(v: int) -> int:
+        while owner[v] != v:
+            owner[v] = owner[owner[v]]
+            v = owner[v]
+        return v
+
+    for a, b, c in triangles.tolist():
+        owner[root(b)] = root(a)
+        owner[root(c)] = root(a)
+    pieces: dict[int, list[int]] = {}
+    for v in owner:
+        pieces.setdefault(root(v), []).append(v)
+    return [np.array(piece) for piece in pieces.values()]
+
+
+def _tooth_row(head: Head, part: str, up: float, across: F32, rise: F32, normals: F32) -> None:
+    """Fills the tooth coordinates of one jaw; `up` is +1 where the crown grows upwards to the gum."""
+    points = head.mean.astype(np.float64)
+    teeth = sorted(_islands(head.triangles_of(part)), key=lambda tooth: _arch_angle(points[tooth]))
+    centres = np.array([points[tooth].mean(0) for tooth in teeth])
+    for i, tooth in enumerate(teeth):
+        along = centres[min(i + 1, len(teeth) - 1)] - centres[max(i - 1, 0)]
+        along[1] = 0
+        along /= np.linalg.norm(along)
+        outward = np.cross(along, (0, 1, 0))
+        outward *= np.sign(outward @ (centres[i] - (0, centres[i, 1], 6.0)))
+        local = (points[tooth] - centres[i]) @ np.stack([along, outward], 1)
+        side = local[:, 0] / np.abs(local[:, 0]).max()
+        height = up * points[tooth, 1]
+        crown = (height - np.percentile(height, 2)) / CROWN_UNITS
+        across[tooth] = side
+        rise[tooth] = np.clip(crown, 0, 1.5)
+        lean = np.clip(0.45 - crown, -0.5, 0.45) * 0.9
+        rounded = np.sin(side * 0.75)[:, None] * along + np.cos(side * 0.75)[:, None] * outward
+        rounded[:, 1] = -up * lean
+        back = local[:, 1] < np.median(local[:, 1]) - 0.1
+        rounded[back] -= 2 * (rounded[back] @ outward)[:, None] * outward
+        top = crown < 0.06
+        rounded[top & ~back] = rounded[top & ~back] * 0.6 + np.array([0, -up, 0]) * 0.6
+        normals[tooth] = rounded / np.linalg.norm(rounded, axis=1, keepdims=True)
+
+
+def _arch_angle(tooth: Array) -> float:
+    centre = tooth.mean(0)
+    return float(np.arctan2(centre[0], centre[2] - 5.0))
+
+
+def anatomy_of(head: Head) -> Anatomy:
+    """Cuts the inside of the mouth out of the head and gives its points their coordinates."""
+    count = len(head.mean)
+    across, rise = np.zeros(count, np.float32), np.zeros(count, np.float32)
+    normals = np.zeros((count, 3), np.float32)
+    _tooth_row(head, "teeth_upper", 1.0, across, rise, normals)
+    _tooth_row(head, "teeth_lower", -1.0, across, rise, normals)
+    tongue = np.unique(head.triangles_of("tongue"))
+    z = head.mean[tongue, 2]
+    across[tongue] = head.mean[tongue, 0]
+    rise[tongue] = (z - z.min()) / np.ptp(z)
+
+    triangles = np.concatenate([head.triangles_of(part) for part in INSIDE])
+    part = np.repeat(np.arange(len(INSIDE)), [len(head.triangles_of(p)) for p in INSIDE]).astype(np.int32)
+    vertices, flat = np.unique(triangles, return_inverse=True)
+    local = flat.reshape(-1, 3).astype(np.int32)
+    upper = np.unique(head.triangles_of("teeth_upper"))
+    left, right = upper[np.argmax(head.mean[upper, 0])], upper[np.argmin(head.mean[upper, 0])]
+    arrays = {
+        "vertices": vertices.astype(np.int32),
+        "triangles": local,
+        "part": part,
+        "soft": np.ascontiguousarray(local[part >= GUMS]),
+        "across": across[vertices],
+        "rise": rise[vertices],
+        "normals": normals[vertices],
+        "rim": np.concatenate([head.lip_rim_upper, head.lip_rim_lower]).astype(np.int32),
+    }
+    for array in arrays.values():
+        array.setflags(write=False)
+    return Anatomy(
+        **arrays,
+        ruler=(int(left), int(right)),
+        ruler_units=float(np.linalg.norm(head.mean[left] - head.mean[right])),
+    )

@@ -1,0 +1,88 @@
+"""The colours of the inside of a mouth, guessed from what the portrait shows.
+
+All light is reckoned in squared (nearly linear) values, as sums of light need it. The portrait's white
+is not known, so it is guessed from the skin: halfway between "pale skin in dim light" and "dark skin in
+good light", unless the portrait's own teeth were measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from sonic_stream.types import F32, Colours
+
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+SKIN_CHROMA = np.array([1.17, 0.96, 0.84], np.float32)
+"""Usual skin over its own luminance, in daylight."""
+MUCOSA_CHROMA = np.array([1.50, 0.80, 0.80], np.float32)
+TEETH_CHROMA = np.array([1.06, 0.995, 0.87], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class MouthLook:
+    """Squared RGB, float32 [3], of each thing in full light; and the light."""
+
+    teeth: F32
+    teeth_rim: F32
+    """Near the biting edge, where light shines through."""
+    teeth_neck: F32
+    """Near the gum."""
+    tongue: F32
+    gums: F32
+    cavity: F32
+    deep: F32
+    """What is left where no light comes."""
+    gloss: F32
+    """Light thrown back by a wet surface that mirrors the light."""
+    warm: F32
+    """Tint of light that has been thrown to and fro inside; its strongest channel is 1."""
+    light: F32
+    """Unit vector towards the light (x right, y down, z to the camera)."""
+
+    def packed(self) -> F32:
+        """float32 [10, 3] in the order of the fields, for the compiled renderer."""
+        return np.stack([getattr(self, field.name) for field in fields(self)])
+
+
+def _chroma(colour: F32) -> F32:
+    return np.asarray(colour / max(float(colour @ LUMA), 0.02), np.float32)
+
+
+def look_of(colours: Colours, identity_teeth: F32 | None = None) -> MouthLook:
+    """Colours of teeth, tongue, gums and cavity that suit the portrait's skin, lips and light.
+
+    `identity_teeth` is the colour of the portrait's own well-lit front teeth, RGB 0..1 [3].
+    """
+    skin, lip = _chroma(np.clip(colours.skin, 0, 1)), _chroma(np.clip(colours.lip, 0, 1))
+    brightness = float(np.clip(colours.brightness, 0.02, 1.0))
+    colourful = float(np.clip(np.abs(lip - skin).sum() / 0.12, 0, 1))
+    colourful *= float(np.clip(np.ptp(lip) / 0.15, 0, 1))
+    # A picture of one tint (black and white, sepia, a monochrome painting) tints all alike.
+    cast = np.where(colourful > 0, 1.0 + 0.8 * (skin / SKIN_CHROMA - 1.0), skin)
+    cast = colourful * cast + (1 - colourful) * skin
+
+    white = 0.92 * brightness**0.5
+    teeth_chroma = 1 + colourful * (TEETH_CHROMA - 1)
+    teeth = np.clip(white * teeth_chroma * cast, 0.01, 0.97) ** 2
+    if identity_teeth is not None:
+        own = np.clip(np.asarray(identity_teeth, np.float32), 0.01, 0.97) ** 2
+        teeth = 0.25 * teeth + 0.75 * own
+
+    flesh_level = 0.5 * white + 0.3 * brightness
+    pink = (1 + colourful * (MUCOSA_CHROMA - 1)) * cast
+    lip_pink = lip / max(float(np.max(lip)) / 1.4, 1e-3) if colourful > 0 else lip
+    flesh = flesh_level * (0.62 * pink + 0.38 * lip_pink) * 0.86
+    tongue = np.clip(flesh, 0.01, 0.95) ** 2
+    gums = np.clip(flesh * (1 + colourful * (np.array([1.0, 0.94, 0.95]) - 1)), 0.01, 0.95) ** 2
+    cavity = tongue * (1 + colourful * (np.array([0.62, 0.42, 0.40]) - 1)) * 0.62
+    deep = cavity * 0.02 + (0.055 * brightness) ** 2 * (1 + colourful * (np.array([1.5, 0.9, 0.85]) - 1))
+    gloss = np.clip(white * (0.5 + 0.5 * cast), 0, 1) ** 2
+    light = np.asarray(colours.light, np.float32)
+    light = light / max(float(np.linalg.norm(light)), 1e-6)
+    rim = teeth * (1 + colourful * (np.array([0.95, 0.99, 1.03]) - 1))
+    neck = teeth * (1 + colourful * (np.array([1.0, 0.93, 0.80]) - 1))
+    warm = tongue / tongue.max()
+    rows = (teeth, rim, neck, tongue, gums, cavity, deep, gloss, warm, light)
+    return MouthLook(*(np.asarray(row, np.float32) for row in rows))

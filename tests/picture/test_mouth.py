@@ -1,0 +1,195 @@
+"""The inside of the mouth: what it may touch, what it must look like, that it never breaks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from sonic_stream.face.head import Head, load_head
+from sonic_stream.picture.mouth import MouthInterior
+from sonic_stream.types import F32, U8, Colours
+
+SIZE, SCALE = 256, 16.0
+PAINT = 77
+
+
+def colours(brightness: float = 0.7) -> Colours:
+    skin = np.array([0.83, 0.68, 0.58], np.float32) * np.float32(brightness / 0.7)
+    lip = np.array([0.72, 0.45, 0.43], np.float32) * np.float32(brightness / 0.7)
+    light = np.array([-0.2, -0.4, 0.89], np.float32)
+    return Colours(skin, lip, light, brightness)
+
+
+class Scene:
+    """A mean head with an expression before a flat canvas, looked at from the front."""
+
+    def __init__(self, turn: F32 | None = None, scale: float = SCALE, **weights: float) -> None:
+        self.head: Head = load_head()
+        expression = np.zeros(len(self.head.expression_names), np.float32)
+        for name, weight in weights.items():
+            for i, full in enumerate(self.head.expression_names):
+                if full in (name, f"{name}_L", f"{name}_R"):
+                    expression[i] = weight
+        self.rotation = np.eye(3, dtype=np.float32) if turn is None else turn
+        points = self.head.shaped(np.zeros(1, np.float32), expression) @ self.rotation.T
+        self.projected = np.stack(
+            [SIZE / 2 + scale * points[:, 0], SIZE / 4 - scale * points[:, 1], scale * points[:, 2]], 1
+        ).astype(np.float32)
+        rims = [self.projected[self.head.lip_rim_upper, :2], self.projected[self.head.lip_rim_lower, :2]]
+        polygon = np.concatenate([rims[0], rims[1][::-1]])
+        low = np.floor(polygon.min(0)).astype(int) - 3
+        wide, high = np.ceil(polygon.max(0)).astype(int) + 4 - low
+        fine = np.zeros((high * 8, wide * 8), np.uint8)
+        cv2.fillPoly(fine, [((polygon - low + 0.5) * 8 - 0.5).astype(np.int32)], 1)
+        self.opening = cv2.resize(
+            fine.astype(np.float32), (int(wide), int(high)), interpolation=cv2.INTER_AREA
+        )
+        self.origin = (int(low[0]), int(low[1]))
+
+    def paint(self, mouth: MouthInterior, opening: F32 | None = None) -> U8:
+        canvas = np.full((SIZE, SIZE, 3), PAINT, np.uint8)
+        mouth.paint(
+            canvas, self.projected, self.rotation, self.opening if opening is None else opening, self.origin
+        )
+        return canvas
+
+    def luminance_at(self, image: U8, part: str) -> float:
+        """Mean brightness of what is seen of a part: pixels under its vertices, inside the opening."""
+        points = self.projected[np.unique(self.head.triangles_of(part))]
+        cells = np.round(points[:, :2]).astype(int) - self.origin
+        high, wide = self.opening.shape
+        inside = (cells >= 0).all(1) & (cells[:, 0] < wide) & (cells[:, 1] < high)
+        cells = cells[inside]
+        cells = cells[self.opening[cells[:, 1], cells[:, 0]] > 0.99] + self.origin
+        assert len(cells) > 5
+        return float(image[cells[:, 1], cells[:, 0]].mean())
+
+
+@pytest.fixture(scope="module")
+def mouth() -> MouthInterior:
+    return MouthInterior(load_head(), colours())
+
+
+def test_a_shut_mouth_leaves_the_canvas_untouched(mouth: MouthInterior) -> None:
+    scene = Scene(jawOpen=0.5)
+    assert (scene.paint(mouth, np.zeros_like(scene.opening)) == PAINT).all()
+    assert (scene.paint(mouth, np.zeros((0, 0), np.float32)) == PAINT).all()
+
+
+def test_only_pixels_of_the_opening_change(mouth: MouthInterior) -> None:
+    scene = Scene(jawOpen=0.6)
+    changed = (scene.paint(mouth) != PAINT).any(2)
+    x, y = scene.origin
+    high, wide = scene.opening.shape
+    inside = np.zeros_like(changed)
+    inside[y : y + high, x : x + wide] = scene.opening > 0
+    assert changed[inside].mean() > 0.9
+    assert not changed[~inside].any()
+
+
+def test_coverage_blends_linearly(mouth: MouthInterior) -> None:
+    scene = Scene(jawOpen=0.6)
+    thin = np.where(scene.opening > 0, np.float32(1e-4), np.float32(0))
+    difference = scene.paint(mouth, thin).astype(int) - PAINT
+    assert np.abs(difference).max() <= 1
+
+
+def test_front_teeth_are_brighter_than_tongue_and_tongue_than_throat(mouth: MouthInterior) -> None:
+    scene = Scene(jawOpen=0.7, mouthUpperUp=0.8)
+    image = scene.paint(mouth).astype(float).mean(2)
+    x = round(float(scene.projected[scene.head.lip_rim_upper[5], 0])) - scene.origin[0]
+    column = image[scene.origin[1] :, :][: scene.opening.shape[0], scene.origin[0] + x + 3]
+    teeth = scene.luminance_at(image[..., None].repeat(3, 2), "teeth_upper")
+    assert column[scene.opening[:, x + 3] > 0.99].max() > 1.4 * np.median(
+        column[scene.opening[:, x + 3] > 0.99]
+    )
+    assert teeth > 10
+
+
+def test_nothing_inside_is_flat_black(mouth: MouthInterior) -> None:
+    scene = Scene(jawOpen=1.0, mouthStretch=0.4)
+    image = scene.paint(mouth)
+    x, y = scene.origin
+    high, wide = scene.opening.shape
+    inside = image[y : y + high, x : x + wide][scene.opening > 0.99]
+    assert inside.max(1).min() >= 4
+    assert (inside[:, 0].astype(int) >= inside[:, 2].astype(int) - 1).mean() > 0.95  # warm, never bluish
+
+
+def test_brightness_follows_the_portrait() -> None:
+    scene = Scene(jawOpen=0.6, mouthUpperUp=0.4)
+    means = []
+    for brightness in (0.15, 0.3, 0.5, 0.7, 0.9):
+        image = scene.paint(MouthInterior(scene.head, colours(brightness)))
+        means.append(image[image != PAINT].mean())
+    assert (np.diff(means) > 2).all()
+
+
+def test_own_teeth_colour_is_taken_over() -> None:
+    scene = Scene(jawOpen=0.15, mouthSmile=0.9, mouthUpperUp=0.8)
+    warm = MouthInterior(scene.head, colours(), np.array([0.9, 0.8, 0.5], np.float32))
+    cool = MouthInterior(scene.head, colours(), np.array([0.8, 0.8, 0.8], np.float32))
+
+    def blue_share(mouth: MouthInterior) -> float:
+        image = scene.paint(mouth).astype(float)
+        bright = image[image.max(2) > 140]
+        return float((bright[:, 2] / bright[:, 0]).mean())
+
+    assert blue_share(warm) < blue_share(cool) - 0.1
+
+
+def test_a_black_and_white_portrait_gets_a_black_and_white_mouth() -> None:
+    grey = replace(colours(), skin=np.full(3, 0.7, np.float32), lip=np.full(3, 0.5, np.float32))
+    image = Scene(jawOpen=0.7).paint(MouthInterior(load_head(), grey))
+    assert np.ptp(image.astype(int), axis=2).max() <= 2
+
+
+def test_same_input_same_bytes() -> None:
+    scene = Scene(jawOpen=0.5, tongueTip=0.5)
+    first = scene.paint(MouthInterior(scene.head, colours()))
+    assert (first == scene.paint(MouthInterior(scene.head, colours()))).all()
+
+
+def test_small_movement_small_change(mouth: MouthInterior) -> None:
+    before, after = Scene(jawOpen=0.5), Scene(jawOpen=0.505)
+    if before.opening.shape != after.opening.shape or before.origin != after.origin:
+        after.origin = before.origin
+    difference = np.abs(before.paint(mouth).astype(int) - after.paint(mouth, before.opening).astype(int))
+    assert difference.mean() < 0.3
+    assert difference.max() < 80
+
+
+@pytest.mark.parametrize("turn", [(0.6, 0, 0), (0, 0.6, 0), (0, 0, 0.6), (0, 3.0, 0), (1.6, 0, 0)])
+def test_any_turn_of_the_head_is_drawn(mouth: MouthInterior, turn: tuple[float, float, float]) -> None:
+    rotation = cv2.Rodrigues(np.array(turn))[0].astype(np.float32)
+    Scene(rotation, jawOpen=0.8).paint(mouth)
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.5, 3.0, 200.0])
+def test_tiny_and_huge_heads_are_drawn(mouth: MouthInterior, scale: float) -> None:
+    scene = Scene(scale=scale, jawOpen=0.8)
+    canvas = np.full((SIZE, SIZE, 3), PAINT, np.uint8)
+    opening = np.ones((40, 40), np.float32)
+    mouth.paint(canvas, scene.projected, scene.rotation, opening, (100, 100))
+    assert (canvas[:90] == PAINT).all()
+
+
+@pytest.mark.parametrize("origin", [(-30, -30), (240, 240), (-500, 10), (10, 900), (250, -20)])
+def test_regions_over_the_edge_are_cut(mouth: MouthInterior, origin: tuple[int, int]) -> None:
+    scene = Scene(jawOpen=0.8)
+    canvas = np.full((SIZE, SIZE, 3), PAINT, np.uint8)
+    mouth.paint(canvas, scene.projected, scene.rotation, np.ones((50, 60), np.float32), origin)
+
+
+def test_points_that_are_not_numbers_are_left_out(mouth: MouthInterior) -> None:
+    scene = Scene(jawOpen=0.8)
+    scene.projected = np.full_like(scene.projected, np.nan)
+    assert (scene.paint(mouth) == PAINT).all()
+
+
+def test_tongue_out_changes_the_picture(mouth: MouthInterior) -> None:
+    plain, out = Scene(jawOpen=0.4), Scene(jawOpen=0.4, tongueTip=1.0)
+    assert np.abs(plain.paint(mouth).astype(int) - out.paint(mouth).astype(int)).max() > 15

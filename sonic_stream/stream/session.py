@@ -1,0 +1,373 @@
+"""One live session as pure logic: sound in, hops for the engine, pictures back, units out.
+
+    push/end -> InputTimeline -> due(now): HopInput -> (engine) -> painted() -> AlignBuffer -> tick(): Unit
+
+The caller owns the clock (`now`, Ticks since the first slot), the engine and everything that sends. Every
+hop that is due is handed out by `due`; idle hops keep the face alive when nobody speaks, asked for just in
+time, so that real sound never queues behind them. The engine hears a gapless sound: `pts` of a
+`HopInput` counts the hops it got, while content time, known only here, also counts hops it had no time for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, TypeVar
+
+from sonic_stream.engine.base import HopInput
+from sonic_stream.errors import BadInputError
+from sonic_stream.stream.align import AlignBuffer, Piece, Unit
+from sonic_stream.stream.delay import DelayEstimator, DelaySettings
+from sonic_stream.stream.splice import fade_in
+from sonic_stream.stream.stats import StreamStats, percentile, to_ms
+from sonic_stream.stream.timeline import IDLE_HOP, Hop, InputTimeline
+from sonic_stream.timebase import FRAME_TICKS, TICK_RATE, Ticks, seconds
+from sonic_stream.types import F32, Controls
+
+PictureT = TypeVar("PictureT")
+
+
+class State(Enum):
+    IDLE = "idle"
+    SPEAKING = "speaking"
+    DRAINING = "draining"
+    """The utterance is complete and the rest of it plays."""
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """Limits of one session, in Ticks."""
+
+    run_ahead: Ticks = 3 * FRAME_TICKS
+    """Sound that is there early is handed to the engine this much before the delay asks for it."""
+    queue_limit: Ticks = 2 * TICK_RATE
+    """A scripted source (a TTS) is asked to wait beyond this."""
+    live_backlog_limit: Ticks = TICK_RATE
+    """A live source's sound beyond this is given up."""
+    busy_limit: int = 3
+    """Hops the engine may have in hand."""
+    hold_slots: int = 3
+    """Slots a starved face is held before it eases into idling."""
+    patience: Ticks = 3 * FRAME_TICKS
+    """A tail shorter than a hop waits this long for the rest of it."""
+    excess: Ticks = 2 * FRAME_TICKS
+    """Delay above the target that is tolerated in live speech ..."""
+    excess_silent: Ticks = 5 * FRAME_TICKS // 4
+    """... and where nobody speaks, so that a hop can be left out ..."""
+    excess_for: Ticks = TICK_RATE // 2
+    """... for this long."""
+    shorten_every: Ticks = 3 * TICK_RATE // 10
+    """Within speech at most one cut (5-15 ms) in this time: 5 % at the most."""
+    pause_slots: int = 15
+    """A live speaker who is silent this long has finished."""
+    delay: DelaySettings = field(default_factory=DelaySettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a listener may want to know: `kind` in `speaking_started`, `speaking_finished`, `underrun`.
+
+    `at` is the media time of the slot, `position` how much of the utterance had played.
+    """
+
+    kind: str
+    at: Ticks
+    position: Ticks = 0
+    interrupted: bool = False
+
+    def as_dict(self) -> dict[str, object]:
+        told: dict[str, object] = {
+            "type": self.kind,
+            "at_s": round(seconds(self.at), 3),
+            "position_s": round(seconds(self.position), 3),
+        }
+        if self.kind == "speaking_finished":
+            told["interrupted"] = self.interrupted
+        return told
+
+
+class LiveSession(Generic[PictureT]):
+    """The state machine of one face; not thread-safe, owned by the event loop."""
+
+    def __init__(
+        self,
+        slot: int,
+        lookahead: Ticks,
+        controls: Controls | None = None,
+        settings: SessionSettings | None = None,
+    ) -> None:
+        self.controls = controls or Controls()
+        self.stats = StreamStats()
+        self.align: AlignBuffer[PictureT] = AlignBuffer(self.stats)
+        self._settings = settings or SessionSettings()
+        self._slot = slot
+        self._lookahead = lookahead
+        self._timeline = InputTimeline()
+        self._delay = DelayEstimator(self._settings.delay)
+        self._live = False
+        self._closed = False
+        self._content: Ticks = 0  # content time of the next hop
+        self._fed: Ticks = 0  # engine time of the next hop
+        self._content_of: dict[Ticks, Ticks] = {}
+        self._late_of: dict[Ticks, Ticks] = {}
+        self._in_hand: deque[Ticks] = deque()
+        self._works: deque[Ticks] = deque(maxlen=25)
+        self._last_push: Ticks = 0
+        self._excess_since: Ticks | None = None
+        self._last_cut: Ticks = 0
+        self._last_was_speech = False
+        self._handed_out = 0  # hops of the utterance that is being handed out
+        self._speaking = False
+        self._spoken: Ticks = 0
+        self._quiet = 0
+        self._events: list[Event] = []
+
+    # -- what comes in ---------------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        return self.align.epoch
+
+    @property
+    def state(self) -> State:
+        if self._closed:
+            return State.CLOSED
+        if self._live:
+            return State.SPEAKING if self._speaking else State.IDLE
+        if self._timeline.is_open:
+            return State.SPEAKING
+        return State.DRAINING if self._timeline.queued or self._speaking else State.IDLE
+
+    @property
+    def target(self) -> Ticks:
+        """The adaptive delay: how long before its slot a picture is asked for."""
+        return self._delay.target
+
+    @property
+    def queued(self) -> Ticks:
+        """Sound that came in and was not handed to the engine yet."""
+        return self._timeline.queued
+
+    @property
+    def has_room(self) -> bool:
+        """A scripted source may push more."""
+        return self._timeline.queued < self._settings.queue_limit
+
+    def push(self, samples: F32, rate_hz: int, now: Ticks, live: bool = False) -> None:
+        """Sound to speak, float32 [N] mono at `rate_hz`; `live` sound comes as fast as it is spoken.
+
+        Live sound is kept close to the present (silence is left out, speech cut by a few ms where it has
+        to be), scripted sound is never touched.
+        """
+        if self._closed:
+            raise BadInputError("This session is closed; start a new one.")
+        self._live = live
+        self._last_push = now
+        self._timeline.push(samples, rate_hz, now)
+        if live and self._timeline.queued > self._settings.live_backlog_limit:
+            too_much = self._timeline.queued - self.target
+            self.stats.discarded += self._timeline.drop_oldest(too_much // FRAME_TICKS)
+
+    def end(self, now: Ticks) -> None:
+        """The utterance is complete: what there is of it will be played."""
+        self._timeline.end(now)
+
+    def interrupt(self, now: Ticks) -> int:
+        """Silence at once; returns the new epoch. Nothing pushed before it will be heard after it.
+
+        The caller drops what it holds of older epochs; the face closes its mouth over the next pictures.
+        """
+        self._timeline.flush()
+        self.align.flush(self.epoch + 1, self._content - self._lookahead)
+        self._last_was_speech = False
+        self._handed_out = 0
+        self._excess_since = None
+        if self._speaking:
+            self._finish(now, interrupted=True)
+        return self.epoch
+
+    def close(self) -> None:
+        self._closed = True
+        self._timeline.flush()
+
+    # -- what the engine gets ----------------------------------------------------------------------------
+
+    def due(self, now: Ticks) -> list[HopInput]:
+        """The hops the engine should get now, in order; call it after every push, picture and tick."""
+        hops: list[HopInput] = []
+        if self._closed:
+            return hops
+        self._pad_forgotten_tail(now)
+        while True:
+            before = self._content
+            hop = self._choose(now)
+            if hop is None:
+                return hops
+            work = self._hand_out(hop, now)
+            if work is not None:
+                hops.append(work)
+            assert self._content > before
+
+    def next_due(self, now: Ticks) -> Ticks:
+        """When `due` may have something to say without anything else happening."""
+        return now + max(0, self._lead(now) - self.target)
+
+    def _lead(self, now: Ticks) -> Ticks:
+        """Time until the slot of the picture that the next hop completes."""
+        return self.align.lead(self._content - self._lookahead, now)
+
+    def _choose(self, now: Ticks) -> Hop | None:
+        lead, target = self._lead(now), self.target
+        busy = len(self._in_hand) >= self._settings.busy_limit
+        hop = self._timeline.peek()
+        if hop is None:
+            return self._choose_idle(lead, target, busy)
+        if self._live:
+            self._hold_close(lead, target, now)
+            hop = self._timeline.peek()
+            if hop is None:
+                return None
+        if busy and lead >= self._work * (len(self._in_hand) + 1):
+            return None  # its picture can still be in time once the engine is free
+        if lead >= target + self._settings.run_ahead:
+            return None
+        begins = not self._last_was_speech
+        if lead < target - FRAME_TICKS // 4 and (begins or hop.silent) and not busy:
+            if not begins:
+                self.stats.stretched += 1
+            return IDLE_HOP
+        if not self._live and self._handed_out == self._lookahead // FRAME_TICKS:
+            self._skip_lookahead(lead, target)
+        return self._timeline.take()
+
+    def _choose_idle(self, lead: Ticks, target: Ticks, busy: bool) -> Hop | None:
+        starved = self.align.stood >= self._settings.hold_slots
+        if self._last_was_speech and self._timeline.is_open and not starved:
+            return None  # more of this utterance is on its way
+        if busy:
+            return None
+        if starved and not self.align.level:
+            # Show what the engine still owes, then idle.
+            self.align.restart(self._content - self._lookahead)
+            return IDLE_HOP
+        return IDLE_HOP if lead <= target else None
+
+    def _pad_forgotten_tail(self, now: Ticks) -> None:
+        """A source that went silent without saying so leaves a tail: it is played, not kept for later."""
+        starved = self.align.stood >= self._settings.hold_slots or not self._last_was_speech
+        waited = now - self._last_push > self._settings.patience
+        if self._timeline.is_open and not self._timeline.ready and starved and waited:
+            self._timeline.end(now)
+
+    def _skip_lookahead(self, lead: Ticks, target: Ticks) -> None:
+        """Speech that is there ahead of time need not wait behind idle pictures the engine still owes.
+
+        Called when the hop that completes the utterance's first picture is about to be handed out.
+        """
+        spare = lead - target - self._work * len(self._in_hand)
+        if spare >= FRAME_TICKS:
+            self.align.skip_idle(spare // FRAME_TICKS)
+
+    def _hold_close(self, lead: Ticks, target: Ticks, now: Ticks) -> None:
+        """Wins back delay beyond the target: silent hops are left out, speech is cut by a few ms."""
+        excess = lead - target + (self._timeline.ready - 1) * FRAME_TICKS
+        hop = self._timeline.peek()
+        silent = hop is not None and hop.silent
+        if excess <= (self._settings.excess_silent if silent else self._settings.excess):
+            self._excess_since = None
+            return
+        if self._excess_since is None:
+            self._excess_since = now
+        if now - self._excess_since < self._settings.excess_for:
+            return
+        if silent:
+            self._timeline.take()
+            self.stats.trimmed += 1
+        elif now - self._last_cut >= self._settings.shorten_every and self._timeline.shorten_next(now):
+            self._last_cut = now
+            self.stats.shortened += 1
+
+    def _hand_out(self, hop: Hop, now: Ticks) -> HopInput | None:
+        """Puts the hop's sound in line; None when the engine has no time to paint it."""
+        lead = self._lead(now)
+        content, self._content = self._content, self._content + FRAME_TICKS
+        joined = hop.heard if self._last_was_speech or not hop.speech else fade_in(hop.heard)
+        self.align.put_sound(
+            Piece(content, joined, hop.speech, hop.silent, hop.handed if hop.speech else now, hop.is_last)
+        )
+        self._last_was_speech = hop.speech and not hop.is_last
+        self._handed_out = self._handed_out + 1 if self._last_was_speech else 0
+        self.align.resume_level = min(self.target, 2 * FRAME_TICKS)
+        if hop.speech and len(self._in_hand) >= self._settings.busy_limit:
+            self.stats.unpainted += 1
+            return None
+        fed, self._fed = self._fed, self._fed + FRAME_TICKS
+        self._content_of[fed] = content
+        # A hop handed out early may take longer by as much: that is no lateness.
+        early = max(0, lead - self.target - FRAME_TICKS)
+        self._late_of[fed] = hop.late - early
+        self._in_hand.append(fed)
+        return HopInput(self._slot, fed, hop.model, self.controls, self.epoch)
+
+    def painted(self, pts: Ticks, picture: PictureT, epoch: int, took: Ticks, work: Ticks) -> bool:
+        """The engine's picture for its own time `pts`, `took` Ticks after its hop was handed out.
+
+        `work` of these it was being made. Pictures come back in order. False when nobody will see it.
+        """
+        self._works.append(work)
+        fed = pts + self._lookahead
+        while self._in_hand and self._in_hand[0] <= fed:
+            self._in_hand.popleft()
+        self._delay.add(max(0, self._late_of.pop(fed, 0) + took))
+        content = self._content_of.pop(pts, None)
+        return content is not None and self.align.put_picture(content, picture, epoch)
+
+    @property
+    def _work(self) -> Ticks:
+        """What a picture usually costs the engine."""
+        return percentile(list(self._works), 0.5)
+
+    # -- what goes out -----------------------------------------------------------------------------------
+
+    def tick(self) -> Unit[PictureT]:
+        """The next slot's unit."""
+        stood = self.align.stands
+        unit = self.align.tick()
+        if self.align.stands and not stood and self._timeline.is_open:
+            self.stats.underruns += 1
+            self._delay.underrun()
+            self._events.append(Event("underrun", unit.slot * FRAME_TICKS, self._spoken))
+        if unit.speech:
+            at = unit.slot * FRAME_TICKS
+            self.stats.latencies.append(at - unit.handed)
+            self._quiet = self._quiet + 1 if unit.silent and self._live else 0
+            if not self._speaking and not self._quiet:
+                self._speaking, self._spoken = True, 0
+                self._events.append(Event("speaking_started", at))
+            self._spoken += FRAME_TICKS
+            if self._speaking and (unit.is_last or self._quiet >= self._settings.pause_slots):
+                self._finish(at + FRAME_TICKS)
+        return unit
+
+    def _finish(self, at: Ticks, interrupted: bool = False) -> None:
+        self._speaking = False
+        self._events.append(Event("speaking_finished", at, self._spoken, interrupted))
+
+    def take_events(self) -> list[Event]:
+        """What happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def status(self) -> dict[str, object]:
+        """A snapshot for people: state, delay, counts."""
+        return {
+            "state": self.state.value,
+            "epoch": self.epoch,
+            "target_ms": to_ms(self.target),
+            "stock_ms": to_ms(self.align.level),
+            "work_ms": to_ms(self._work),
+            "queued_ms": to_ms(self._timeline.queued),
+            **self.stats.as_dict(),
+        }

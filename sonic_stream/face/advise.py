@@ -20,7 +20,7 @@ from sonic_stream.face.window import Window
 from sonic_stream.types import F32, U8
 
 LEAST_FACE_PX, SMALL_FACE_PX = 40, 90
-TURN_ADVISE_DEG, TURN_REFUSE_DEG = 20, 42
+TURN_ADVISE_DEG, TURN_REFUSE_DEG = 20, 44
 _NOD_ADVISE_DEG = 20
 _TILT_ADVISE_DEG, _TILT_REFUSE_DEG = 25, 65
 _ENLARGED = 1.7
@@ -30,10 +30,20 @@ _CLOSED_EYE = 0.13
 """Opening over width of an eye that counts as closed."""
 _POOR_LIDS = 0.06
 """Mean landmark distance at an eye, over its width, above which the eye does not fit."""
-_DOUBT_ERROR, _NO_FACE_ERROR = 0.024, 0.05
-_DOUBT_SPREAD, _DOUBT_SHAPE = 0.02, 1.7
-_BLUR = 0.03
-_SHADOW = 5.0
+_DOUBT_ERROR, _NO_FACE_ERROR = 0.022, 0.05
+_DOUBT_SPREAD, _NO_FACE_SPREAD = 0.012, 0.04
+"""Restlessness of the tracker: 0.002-0.008 on people, 0.02 on a wooden face, 0.07 on a cheetah."""
+_DOUBT_SHAPE, _SHAPE_PER_TURN = 1.5, 0.5
+"""Root mean square of the identity coefficients that calls for doubt (about 1 is usual), and what a turn
+of one radian adds to it in everybody."""
+_BLUR = 0.014
+"""Sharpness below which a face counts as blurred: 0.03-0.8 in sharp pictures, under 0.01 after a blur of
+1 % of the face height."""
+_SHADOW = 6.0
+"""Ratio of light on the two cheeks."""
+_OTHER_COLOUR, _LIPS_FAINT = 12.0, 6.0
+_ONE_COLOUR, _LIPS_UNSEEN = 2.0, 3.5
+"""CIELAB distances by which a covered mouth is told, see `mouth_covered`."""
 _FILLED = 0.1
 _UPPER_FACE = (
     *regions.CHEEK_LEFT[3:],
@@ -83,7 +93,7 @@ def refuse(portrait: Portrait) -> None:
             f"The head is turned aside by about {turn_deg:.0f} degrees, so that half the face is hidden;"
             f" give a portrait turned by less than {TURN_ADVISE_DEG} degrees, looking at the camera."
         )
-    if portrait.fit.error > _NO_FACE_ERROR:
+    if portrait.fit.error > _NO_FACE_ERROR or portrait.face.spread > _NO_FACE_SPREAD:
         raise NoFaceError(
             "Something like a face was found, but its proportions fit no human head; give a portrait of a"
             " person, or a picture whose eyes, nose and mouth are placed like a person's."
@@ -173,23 +183,32 @@ def _several(portrait: Portrait) -> str:
 
 
 def _doubt(portrait: Portrait) -> str:
-    rough = float(np.sqrt((portrait.fit.shape**2).mean()))
-    if portrait.fit.error < _DOUBT_ERROR and portrait.face.spread < _DOUBT_SPREAD and rough < _DOUBT_SHAPE:
-        return ""
-    return (
-        "This may not be a human face (its proportions are unusual, as in drawings, masks and animals):"
-        " the mouth and eyes may move oddly."
-    )
+    if _is_blurred(portrait) or mouth_covered(portrait.crop, portrait.landmarks):
+        return ""  # both unsettle the tracker, and are told by themselves
+    # Small faces are tracked loosely, whoever's they are.
+    loose = portrait.face.spread * min(portrait.face.size_px / SMALL_FACE_PX, 1.0)
+    if loose > _DOUBT_SPREAD:
+        return (
+            "This may not be a human face (the tracker is unsure of it, as with drawings, masks and animals):"
+            " mouth and eyes may move oddly."
+        )
+    odd = float(np.sqrt((portrait.fit.shape**2).mean())) - _SHAPE_PER_TURN * abs(portrait.fit.yaw)
+    if portrait.face.size_px > SMALL_FACE_PX and (odd > _DOUBT_SHAPE or portrait.fit.error > _DOUBT_ERROR):
+        return (
+            "The face has unusual proportions (a drawing, a mask, a picture stretched in one direction?):"
+            " mouth and eyes may move oddly."
+        )
+    return ""
 
 
 def _turned(portrait: Portrait) -> str:
     turn_deg, nod_deg = np.degrees([portrait.fit.yaw, portrait.fit.pitch])
-    if abs(turn_deg) >= TURN_ADVISE_DEG:
+    if round(abs(turn_deg)) > TURN_ADVISE_DEG:
         return (
             f"The head is turned aside by about {abs(turn_deg):.0f} degrees; a portrait turned by less than"
             f" {TURN_ADVISE_DEG} degrees moves more naturally."
         )
-    if abs(nod_deg) >= _NOD_ADVISE_DEG:
+    if round(abs(nod_deg)) > _NOD_ADVISE_DEG:
         return (
             f"The head is {'lowered' if nod_deg > 0 else 'raised'} by about {abs(nod_deg):.0f} degrees;"
             " a portrait taken at eye level moves more naturally."
@@ -221,14 +240,18 @@ def _mouth(portrait: Portrait) -> str:
 
 
 def mouth_covered(crop: U8, landmarks: F32) -> bool:
-    """Whether the lower face has neither the upper face's colour nor lips that stand out from it."""
+    """Whether the lips do not stand out, in a lower face unlike the upper one or of a single colour."""
     lab = np.asarray(cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
     face = np.median(sample(lab, spots(landmarks, _UPPER_FACE)), axis=0)
-    lower = np.median(sample(lab, spots(landmarks, _AROUND_MOUTH)), axis=0)
+    around = sample(lab, spots(landmarks, _AROUND_MOUTH))
+    lower = np.median(around, axis=0)
     lips = np.median(sample(lab, spots(landmarks, _LIP_MIDDLES)), axis=0)
-    other_colour = float(np.hypot(*(lower[1:] - face[1:])))
     lips_seen = float(np.linalg.norm(lips - lower))
-    return other_colour > 14 and lips_seen < 12
+    other_colour = float(np.hypot(*(lower[1:] - face[1:])))
+    variety = float(around[:, 1:].std(0).max())
+    return (lips_seen < _LIPS_FAINT and other_colour > _OTHER_COLOUR) or (
+        lips_seen < _LIPS_UNSEEN and variety < _ONE_COLOUR
+    )
 
 
 def _eyes(portrait: Portrait) -> str:
@@ -279,10 +302,13 @@ def _small(portrait: Portrait) -> str:
 
 
 def _blurred(portrait: Portrait) -> str:
-    # An enlarged portrait is soft in any case, and told so already.
-    if portrait.window.zoom > _ENLARGED or sharpness(portrait.crop, portrait.landmarks) > _BLUR:
+    if not _is_blurred(portrait):
         return ""
     return "The face is blurred; a sharp portrait makes a much better picture."
+
+
+def _is_blurred(portrait: Portrait) -> bool:
+    return sharpness(portrait.crop, portrait.landmarks) < _BLUR
 
 
 def _shadow(portrait: Portrait) -> str:
@@ -293,5 +319,8 @@ def _shadow(portrait: Portrait) -> str:
         light.append(max(value, 0.02) ** 2.2)
     if max(light) < _SHADOW * min(light):
         return ""
-    side = "left" if light[0] < light[1] else "right"
-    return f"The {side} half of the face lies in deep shadow; softer light from the front would look better."
+    side = "right" if light[0] < light[1] else "left"  # the person's left is at the picture's right
+    return (
+        f"The half of the face at the {side} of the picture lies in deep shadow; softer light from the front"
+        " would look better."
+    )

@@ -108,7 +108,7 @@ class FaceTracker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._mesh: Any = None
-        self._detector: Any = None
+        self._detectors: list[Any] = []
 
     def _load(self) -> None:
         if self._mesh is not None:
@@ -117,9 +117,13 @@ class FaceTracker:
             from mediapipe.python.solutions import face_detection, face_mesh
 
             blank = np.zeros((64, 64, 3), np.uint8)
-            # The full-range model sees smaller faces than the one inside the mesh's own graph.
-            detector = face_detection.FaceDetection(model_selection=1, min_detection_confidence=0.4)
-            detector.process(blank)
+            # The full-range model sees small faces, the short-range one stylised and very large ones.
+            detectors = [
+                face_detection.FaceDetection(model_selection=i, min_detection_confidence=least)
+                for i, least in ((1, 0.4), (0, 0.55))
+            ]
+            for detector in detectors:
+                detector.process(blank)
             mesh = face_mesh.FaceMesh(
                 static_image_mode=True,
                 max_num_faces=2,
@@ -128,7 +132,7 @@ class FaceTracker:
                 min_tracking_confidence=0.3,
             )
             mesh.process(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
-        self._mesh, self._detector = mesh, detector
+        self._mesh, self._detectors = mesh, detectors
 
     def search(self, image: U8) -> list[TrackedFace]:
         """Faces of uint8 [H, W, 3] RGB, the largest first; empty where there is none."""
@@ -138,7 +142,7 @@ class FaceTracker:
                 faces: list[TrackedFace] = []
                 for view, least_score in views:
                     for region in self._detect(image, view, least_score):
-                        face = self._track(image, region)
+                        face = self._confirmed(image, region)
                         if face is not None and not any(_same(face, other) for other in faces):
                             faces.append(face)
                 if faces:
@@ -161,9 +165,9 @@ class FaceTracker:
 
     def _detect(self, image: U8, view: Window, least_score: float) -> list[Window]:
         """Windows about the faces that the detector sees in `view`."""
-        result = self._detector.process(view.cut(image))
+        seen = view.cut(image)
         windows = []
-        for detection in result.detections or ():
+        for detection in [d for model in self._detectors for d in model.process(seen).detections or ()]:
             if detection.score[0] < least_score:
                 continue
             keys = detection.location_data.relative_keypoints
@@ -176,6 +180,14 @@ class FaceTracker:
             turn = float(np.arctan2(across[1], across[0])) + view.angle
             windows.append(Window(float(x), float(y), side, _MESH_PX, turn))
         return windows[:_MAX_FACES]
+
+    def _confirmed(self, image: U8, window: Window) -> TrackedFace | None:
+        """A face that is found again in a window cut around it: chance finds are not."""
+        first = self._track(image, window)
+        if first is None:
+            return None
+        second = self._track(image, _around(first, 1.0, 0.0))
+        return second if second is not None and _same(first, second) else None
 
     def _track(self, image: U8, window: Window) -> TrackedFace | None:
         """Landmarks of the face nearest to the middle of the window."""

@@ -12,22 +12,36 @@ import cv2
 import numpy as np
 
 from sonic_stream.face.head import Head
-from sonic_stream.picture import mouth_kernels
+from sonic_stream.picture import mouth_kernels, mouth_shading
 from sonic_stream.picture.mouth_anatomy import anatomy_of
 from sonic_stream.picture.mouth_look import look_of
-from sonic_stream.types import F32, U8, Colours
+from sonic_stream.picture.mouth_traits import MouthTraits, measure_traits
+from sonic_stream.types import F32, U8, Colours, Identity
 
-BLUR_UNITS = tuple(0.06 * 2.2**level for level in range(5))
-"""Blur (standard deviation, head units) of the opening at each level of depth."""
+BLUR_LEVELS = 5
+_GRAIN_SIDE = 64
+_GRAIN_SHARE, _MOST_GRAIN = 0.6, 2.0
+"""Of the grain on the cheeks, and at most (8-bit steps): much of what looks like grain is skin or canvas."""
 
 
 class MouthInterior:
     """Paints what is seen between the lips of one identity. Immutable; `paint` is a pure function."""
 
-    def __init__(self, head: Head, colours: Colours, identity_teeth: F32 | None = None) -> None:
-        """`identity_teeth`: colour of the portrait's own front teeth in good light, RGB 0..1 [3], if seen."""
+    def __init__(self, head: Head, colours: Colours, traits: MouthTraits | None = None) -> None:
+        """`traits` is what the portrait's pixels tell beyond its colours; see also `of`."""
+        traits = traits or MouthTraits()
         self._anatomy = anatomy_of(head)
-        self._look = look_of(colours, identity_teeth).packed()
+        self._look = look_of(colours, traits).packed()
+        self._softness_px = 0.5 * traits.softness_px
+        strength = min(_GRAIN_SHARE * traits.grain, _MOST_GRAIN)
+        noise = np.random.default_rng(0).standard_normal((_GRAIN_SIDE, _GRAIN_SIDE)).astype(np.float32)
+        noise = cv2.blur(noise, (2, 2), borderType=cv2.BORDER_REFLECT)
+        self._grain = noise * np.float32(strength / noise.std())
+
+    @classmethod
+    def of(cls, head: Head, identity: Identity) -> MouthInterior:
+        """The interior that suits a portrait: its colours, its own teeth and whites, its softness and grain."""
+        return cls(head, identity.colours, measure_traits(identity.crop, identity.landmarks))
 
     def paint(self, canvas: U8, projected: F32, rotation: F32, opening: F32, origin: tuple[int, int]) -> None:
         """Fills the opening of the lips, in place.
@@ -52,22 +66,29 @@ class MouthInterior:
         anatomy = self._anatomy
         a, b = anatomy.ruler
         unit_px = float(np.linalg.norm(projected[a] - projected[b])) / anatomy.ruler_units
-        points = np.ascontiguousarray(projected[anatomy.vertices], np.float32)
-        if not (unit_px > 1e-3 and np.isfinite(points).all()):
+        points = projected[anatomy.vertices].astype(np.float32)
+        rotation = np.asarray(rotation, np.float32)
+        if not (unit_px > 1e-3 and np.isfinite(points).all() and np.isfinite(rotation).all()):
             return
+        to_picture = rotation * np.array([[unit_px], [-unit_px], [unit_px]], np.float32)
+        up = to_picture[:, 1] / unit_px
+        upper, lower = (projected[i] for i in anatomy.biters)
+        fallen = float((upper - lower) @ up) / unit_px - anatomy.bite_units
+        points += anatomy.widening @ to_picture.T
+        points -= np.clip(fallen, 0.0, 3.0) * anatomy.sinking[:, None] * to_picture[:, 1]
 
         normals = np.empty_like(points)
-        mouth_kernels.soft_normals(
-            points, anatomy.soft, anatomy.normals, np.asarray(rotation, np.float32), normals
-        )
+        mouth_kernels.soft_normals(points, anatomy.soft, anatomy.normals, rotation, normals)
         samples = 3 if canvas.shape[0] <= 640 else 2
         rows, columns = opening.shape
         depth = np.full((rows * samples, columns * samples), -np.inf, np.float32)
         owner = np.full(depth.shape, -1, np.int32)
         mouth_kernels.draw(points, anatomy.triangles, float(x0), float(y0), samples, depth, owner)
-        mouth_kernels.shade(
-            canvas,
-            opening,
+        maps = _light_maps(opening, unit_px)
+        radiance = np.zeros((rows, columns, 3), np.float32)
+        mouth_shading.shade(
+            radiance,
+            maps[1],
             x0,
             y0,
             samples,
@@ -79,17 +100,23 @@ class MouthInterior:
             normals,
             anatomy.across,
             anatomy.rise,
-            _light_maps(opening, unit_px),
+            anatomy.arch,
+            maps,
             _lip_plane(projected[anatomy.rim], x0, y0, unit_px),
             unit_px,
             self._look,
         )
+        if self._softness_px > 0.2:
+            radiance = cv2.GaussianBlur(radiance, (0, 0), self._softness_px)
+        anchor = np.round(upper[:2]).astype(np.int64)
+        mouth_kernels.lay_under(canvas, opening, maps[0], radiance, self._grain, anchor, x0, y0)
 
 
 def _light_maps(opening: F32, unit_px: float) -> F32:
     """The opening at growing blur, float32 [K, h, w]."""
-    maps = np.empty((len(BLUR_UNITS), *opening.shape), np.float32)
-    for level, blur in enumerate(BLUR_UNITS):
+    maps = np.empty((BLUR_LEVELS, *opening.shape), np.float32)
+    for level in range(BLUR_LEVELS):
+        blur = mouth_shading.NEAR_BLUR * mouth_shading.BLUR_STEP**level
         # two box filters of width n have the variance (n * n - 1) / 6
         side = 2 * round((np.sqrt(6 * (blur * unit_px) ** 2 + 1) - 1) / 2) + 1
         side = min(side, 255)

@@ -21,6 +21,7 @@ INSIDE = ("teeth_upper", "teeth_lower", "gums", "tongue", "cavity")
 
 CROWN_UNITS = 1.05
 """Height of the visible part of a front tooth, head units (about a centimetre)."""
+_WIDEN_UNITS = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,18 @@ class Anatomy:
     """float32 [M]. Teeth: 0 at the biting edge, 1 at the gum; tongue: 0 at the root, 1 at the tip."""
     normals: F32
     """float32 [M, 3] in head axes: rounded normals of the teeth, zero elsewhere."""
+    arch: F32
+    """float32 [M]. Teeth: how far behind the front teeth, head units; zero elsewhere."""
+    widening: F32
+    """float32 [M, 3], head units and axes: closes the cracks that decimation left between teeth."""
+    sinking: F32
+    """float32 [M], head units downwards: how the tongue lies lower as the jaw falls by one unit."""
     rim: I32
     """int32: the inner lips, upper then lower."""
+    biters: tuple[int, int]
+    """A point on the biting edge of an upper and of a lower front tooth (indices into the head)."""
+    bite_units: float
+    """How far the upper lies above the lower in the mean head (negative: they overlap)."""
     ruler: tuple[int, int]
     """Two points of the upper teeth (indices into the head) far apart across the arch."""
     ruler_units: float
@@ -68,8 +79,10 @@ def _islands(triangles: I32) -> list[Array]:
     return [np.array(piece) for piece in pieces.values()]
 
 
-def _tooth_row(head: Head, part: str, up: float, across: F32, rise: F32, normals: F32) -> None:
+def _tooth_row(head: Head, part: str, up: float, fields: dict[str, F32]) -> None:
     """Fills the tooth coordinates of one jaw; `up` is +1 where the crown grows upwards to the gum."""
+    across, rise, arch = fields["across"], fields["rise"], fields["arch"]
+    normals, widening = fields["normals"], fields["widening"]
     points = head.mean.astype(np.float64)
     teeth = sorted(_islands(head.triangles_of(part)), key=lambda tooth: _arch_angle(points[tooth]))
     centres = np.array([points[tooth].mean(0) for tooth in teeth])
@@ -85,6 +98,8 @@ def _tooth_row(head: Head, part: str, up: float, across: F32, rise: F32, normals
         crown = (height - np.percentile(height, 2)) / CROWN_UNITS
         across[tooth] = side
         rise[tooth] = np.clip(crown, 0, 1.5)
+        arch[tooth] = max(0.0, centres[:, 2].max() - centres[i, 2])
+        widening[tooth] = (_WIDEN_UNITS * side * np.clip(1.4 - crown, 0.4, 1.4))[:, None] * along
         lean = np.clip(0.45 - crown, -0.5, 0.45) * 0.9
         rounded = np.sin(side * 0.75)[:, None] * along + np.cos(side * 0.75)[:, None] * outward
         rounded[:, 1] = -up * lean
@@ -100,17 +115,26 @@ def _arch_angle(tooth: Array) -> float:
     return float(np.arctan2(centre[0], centre[2] - 5.0))
 
 
+def _biting_edge(head: Head, part: str, up: float) -> int:
+    """The vertex farthest along `up` (y) among the front teeth of a jaw."""
+    ids = np.unique(head.triangles_of(part))
+    near = ids[np.abs(head.mean[ids, 0]) < 0.5]
+    return int(near[np.argmax(up * head.mean[near, 1])])
+
+
 def anatomy_of(head: Head) -> Anatomy:
     """Cuts the inside of the mouth out of the head and gives its points their coordinates."""
     count = len(head.mean)
-    across, rise = np.zeros(count, np.float32), np.zeros(count, np.float32)
-    normals = np.zeros((count, 3), np.float32)
-    _tooth_row(head, "teeth_upper", 1.0, across, rise, normals)
-    _tooth_row(head, "teeth_lower", -1.0, across, rise, normals)
+    fields = {name: np.zeros(count, np.float32) for name in ("across", "rise", "arch", "sinking")}
+    fields |= {name: np.zeros((count, 3), np.float32) for name in ("normals", "widening")}
+    _tooth_row(head, "teeth_upper", 1.0, fields)
+    _tooth_row(head, "teeth_lower", -1.0, fields)
     tongue = np.unique(head.triangles_of("tongue"))
     z = head.mean[tongue, 2]
-    across[tongue] = head.mean[tongue, 0]
-    rise[tongue] = (z - z.min()) / np.ptp(z)
+    forward = (z - z.min()) / np.ptp(z)
+    fields["across"][tongue] = head.mean[tongue, 0]
+    fields["rise"][tongue] = forward
+    fields["sinking"][tongue] = 0.24 * np.exp(-(((forward - 0.35) / 0.4) ** 2))
 
     triangles = np.concatenate([head.triangles_of(part) for part in INSIDE])
     part = np.repeat(np.arange(len(INSIDE)), [len(head.triangles_of(p)) for p in INSIDE]).astype(np.int32)
@@ -118,20 +142,21 @@ def anatomy_of(head: Head) -> Anatomy:
     local = flat.reshape(-1, 3).astype(np.int32)
     upper = np.unique(head.triangles_of("teeth_upper"))
     left, right = upper[np.argmax(head.mean[upper, 0])], upper[np.argmin(head.mean[upper, 0])]
-    arrays = {
+    front = [_biting_edge(head, "teeth_upper", -1.0), _biting_edge(head, "teeth_lower", 1.0)]
+    arrays = {name: np.ascontiguousarray(field[vertices]) for name, field in fields.items()}
+    arrays |= {
         "vertices": vertices.astype(np.int32),
         "triangles": local,
         "part": part,
         "soft": np.ascontiguousarray(local[part >= GUMS]),
-        "across": across[vertices],
-        "rise": rise[vertices],
-        "normals": normals[vertices],
         "rim": np.concatenate([head.lip_rim_upper, head.lip_rim_lower]).astype(np.int32),
     }
     for array in arrays.values():
         array.setflags(write=False)
     return Anatomy(
         **arrays,
+        biters=(front[0], front[1]),
+        bite_units=float(head.mean[front[0], 1] - head.mean[front[1], 1]),
         ruler=(int(left), int(right)),
         ruler_units=float(np.linalg.norm(head.mean[left] - head.mean[right])),
     )

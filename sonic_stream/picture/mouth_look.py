@@ -1,8 +1,8 @@
 """The colours of the inside of a mouth, guessed from what the portrait shows.
 
 All light is reckoned in squared (nearly linear) values, as sums of light need it. The portrait's white
-is not known, so it is guessed from the skin: halfway between "pale skin in dim light" and "dark skin in
-good light", unless the portrait's own teeth were measured.
+is not known, so it is guessed from the skin (halfway between "pale skin in dim light" and "dark skin in good
+light") and from the whites of the eyes, unless the portrait shows teeth of its own.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from sonic_stream.picture.mouth_traits import LUMA, MouthTraits
 from sonic_stream.types import F32, Colours
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 SKIN_CHROMA = np.array([1.17, 0.96, 0.84], np.float32)
 """Usual skin over its own luminance, in daylight."""
-MUCOSA_CHROMA = np.array([1.50, 0.80, 0.80], np.float32)
-TEETH_CHROMA = np.array([1.06, 0.995, 0.87], np.float32)
+MUCOSA_CHROMA = np.array([1.46, 0.82, 0.80], np.float32)
+_TEETH_OVER_EYES = 1.12
+"""Front teeth in full light against the brightest whites of the eyes, which brows and lids shade."""
+TEETH_CHROMA = np.array([1.075, 0.99, 0.87], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,8 @@ def _chroma(colour: F32) -> F32:
     return np.asarray(colour / max(float(colour @ LUMA), 0.02), np.float32)
 
 
-def look_of(colours: Colours, identity_teeth: F32 | None = None) -> MouthLook:
-    """Colours of teeth, tongue, gums and cavity that suit the portrait's skin, lips and light.
-
-    `identity_teeth` is the colour of the portrait's own well-lit front teeth, RGB 0..1 [3].
-    """
+def look_of(colours: Colours, traits: MouthTraits) -> MouthLook:
+    """Colours of teeth, tongue, gums and cavity that suit the portrait's skin, lips, light and tones."""
     skin, lip = _chroma(np.clip(colours.skin, 0, 1)), _chroma(np.clip(colours.lip, 0, 1))
     brightness = float(np.clip(colours.brightness, 0.02, 1.0))
     colourful = float(np.clip(np.abs(lip - skin).sum() / 0.12, 0, 1))
@@ -64,20 +63,27 @@ def look_of(colours: Colours, identity_teeth: F32 | None = None) -> MouthLook:
     cast = colourful * cast + (1 - colourful) * skin
 
     white = 0.92 * brightness**0.5
+    if traits.white is not None:
+        told = np.clip(_TEETH_OVER_EYES * traits.white, 0.7 * white, 1.4 * white)
+        white = min(float(np.sqrt(white * told)), 0.97)
     teeth_chroma = 1 + colourful * (TEETH_CHROMA - 1)
-    teeth = np.clip(white * teeth_chroma * cast, 0.01, 0.97) ** 2
-    if identity_teeth is not None:
-        own = np.clip(np.asarray(identity_teeth, np.float32), 0.01, 0.97) ** 2
+    teeth_chroma = teeth_chroma * cast
+    teeth_chroma[0] = max(teeth_chroma[0], teeth_chroma[1] * (1 + 0.05 * colourful))
+    teeth_chroma[2] = min(teeth_chroma[2], teeth_chroma[1] * (1 - 0.10 * colourful))
+    teeth = np.clip(white * teeth_chroma, 0.01, 0.97) ** 2
+    if traits.teeth is not None:
+        own = np.clip(traits.teeth, 0.01, 0.97) ** 2
         teeth = 0.25 * teeth + 0.75 * own
 
     flesh_level = 0.5 * white + 0.3 * brightness
     pink = (1 + colourful * (MUCOSA_CHROMA - 1)) * cast
     lip_pink = lip / max(float(np.max(lip)) / 1.4, 1e-3) if colourful > 0 else lip
-    flesh = flesh_level * (0.62 * pink + 0.38 * lip_pink) * 0.86
+    flesh = flesh_level * (0.62 * pink + 0.38 * lip_pink) * 0.97
     tongue = np.clip(flesh, 0.01, 0.95) ** 2
     gums = np.clip(flesh * (1 + colourful * (np.array([1.0, 0.94, 0.95]) - 1)), 0.01, 0.95) ** 2
     cavity = tongue * (1 + colourful * (np.array([0.62, 0.42, 0.40]) - 1)) * 0.62
-    deep = cavity * 0.02 + (0.055 * brightness) ** 2 * (1 + colourful * (np.array([1.5, 0.9, 0.85]) - 1))
+    floor = float(np.clip(0.75 * traits.black, 0.02, 0.11)) * min(1.0, 0.4 + brightness)
+    deep = cavity * 0.02 + floor**2 * (1 + colourful * (np.array([1.4, 0.9, 0.85]) - 1))
     gloss = np.clip(white * (0.5 + 0.5 * cast), 0, 1) ** 2
     light = np.asarray(colours.light, np.float32)
     light = light / max(float(np.linalg.norm(light)), 1e-6)

@@ -10,6 +10,7 @@ import pytest
 
 from sonic_stream.face.head import Head, load_head
 from sonic_stream.picture.mouth import MouthInterior
+from sonic_stream.picture.mouth_traits import MouthTraits
 from sonic_stream.types import F32, U8, Colours
 
 SIZE, SCALE = 256, 16.0
@@ -130,8 +131,8 @@ def test_brightness_follows_the_portrait() -> None:
 
 def test_own_teeth_colour_is_taken_over() -> None:
     scene = Scene(jawOpen=0.15, mouthSmile=0.9, mouthUpperUp=0.8)
-    warm = MouthInterior(scene.head, colours(), np.array([0.9, 0.8, 0.5], np.float32))
-    cool = MouthInterior(scene.head, colours(), np.array([0.8, 0.8, 0.8], np.float32))
+    warm = MouthInterior(scene.head, colours(), MouthTraits(teeth=np.array([0.9, 0.8, 0.5], np.float32)))
+    cool = MouthInterior(scene.head, colours(), MouthTraits(teeth=np.array([0.8, 0.8, 0.8], np.float32)))
 
     def blue_share(mouth: MouthInterior) -> float:
         image = scene.paint(mouth).astype(float)

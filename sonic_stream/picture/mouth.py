@@ -35,12 +35,12 @@ class MouthInterior:
         self._softness_px = 0.5 * traits.softness_px
         strength = min(_GRAIN_SHARE * traits.grain, _MOST_GRAIN)
         noise = np.random.default_rng(0).standard_normal((_GRAIN_SIDE, _GRAIN_SIDE)).astype(np.float32)
-        noise = cv2.blur(noise, (2, 2), borderType=cv2.BORDER_REFLECT)
-        self._grain = noise * np.float32(strength / noise.std())
+        soft = np.asarray(cv2.blur(noise, (2, 2), borderType=cv2.BORDER_REFLECT), np.float32)
+        self._grain = soft * np.float32(strength / soft.std())
 
     @classmethod
     def of(cls, head: Head, identity: Identity) -> MouthInterior:
-        """The interior that suits a portrait: its colours, its own teeth and whites, its softness and grain."""
+        """The interior that suits a portrait: its colours, teeth, whites, softness and grain."""
         return cls(head, identity.colours, measure_traits(identity.crop, identity.landmarks))
 
     def paint(self, canvas: U8, projected: F32, rotation: F32, opening: F32, origin: tuple[int, int]) -> None:
@@ -107,7 +107,7 @@ class MouthInterior:
             self._look,
         )
         if self._softness_px > 0.2:
-            radiance = cv2.GaussianBlur(radiance, (0, 0), self._softness_px)
+            cv2.GaussianBlur(radiance, (0, 0), self._softness_px, dst=radiance)
         anchor = np.round(upper[:2]).astype(np.int64)
         mouth_kernels.lay_under(canvas, opening, maps[0], radiance, self._grain, anchor, x0, y0)
 

@@ -82,8 +82,8 @@ def look_of(colours: Colours, traits: MouthTraits) -> MouthLook:
     tongue = np.clip(flesh, 0.01, 0.95) ** 2
     gums = np.clip(flesh * (1 + colourful * (np.array([1.0, 0.94, 0.95]) - 1)), 0.01, 0.95) ** 2
     cavity = tongue * (1 + colourful * (np.array([0.62, 0.42, 0.40]) - 1)) * 0.62
-    floor = float(np.clip(0.75 * traits.black, 0.02, 0.11)) * min(1.0, 0.4 + brightness)
-    deep = cavity * 0.02 + floor**2 * (1 + colourful * (np.array([1.4, 0.9, 0.85]) - 1))
+    floor = float(np.clip(0.62 * traits.black, 0.02, 0.09)) * min(1.0, 0.4 + brightness)
+    deep = cavity * 0.02 + floor**2 * (1 + colourful * (np.array([1.7, 0.85, 0.8]) - 1))
     gloss = np.clip(white * (0.5 + 0.5 * cast), 0, 1) ** 2
     light = np.asarray(colours.light, np.float32)
     light = light / max(float(np.linalg.norm(light)), 1e-6)

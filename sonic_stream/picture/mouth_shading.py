@@ -142,6 +142,8 @@ def shade(
                 if kind <= TEETH_LOWER:
                     gap = ramp(abs(side), 0.62, 1.0)
                     edge, root = ramp(height, 0.22, 0.0), ramp(height, 0.6, 1.1)
+                    if kind == TEETH_LOWER:
+                        edge, root = 0.6 * edge, 0.4 + 0.6 * root
                     light *= (1.0 - 0.40 * gap * gap) * (1.0 - 0.16 * edge)
                     light *= math.exp(-0.28 * (wa * arch[a] + wb * arch[b] + wc * arch[c]))
                     if kind == TEETH_LOWER:

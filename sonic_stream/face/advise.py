@@ -26,12 +26,13 @@ _TILT_ADVISE_DEG, _TILT_REFUSE_DEG = 25, 65
 _ENLARGED = 1.7
 _OPEN_MOUTH, _PARTED_MOUTH = 0.1, 0.04
 """Gap of the inner lips over face height that counts as wide open, and as showing teeth."""
-_CLOSED_EYE = 0.13
-"""Opening over width of an eye that counts as closed."""
+_CLOSED_EYES, _CLOSED_EYE = 0.17, 0.12
+"""Opening over width that counts as closed: mean of both eyes, and one of them beside an open one. Open
+eyes have 0.25-0.55; on closed ones the tracker still sees a slit."""
 _POOR_LIDS = 0.06
 """Mean landmark distance at an eye, over its width, above which the eye does not fit."""
 _DOUBT_ERROR, _NO_FACE_ERROR = 0.022, 0.05
-_DOUBT_SPREAD, _NO_FACE_SPREAD = 0.012, 0.04
+_DOUBT_SPREAD, NO_FACE_SPREAD = 0.012, 0.04
 """Restlessness of the tracker: 0.002-0.008 on people, 0.02 on a wooden face, 0.07 on a cheetah."""
 _DOUBT_SHAPE, _SHAPE_PER_TURN = 1.5, 0.5
 """Root mean square of the identity coefficients that calls for doubt (about 1 is usual), and what a turn
@@ -44,7 +45,8 @@ _SHADOW = 6.0
 _OTHER_COLOUR, _LIPS_FAINT = 12.0, 6.0
 _ONE_COLOUR, _LIPS_UNSEEN = 2.0, 3.5
 """CIELAB distances by which a covered mouth is told, see `mouth_covered`."""
-_FILLED = 0.1
+_FILLED, _TIGHT = 0.1, 1.6
+"""Share of the square beyond the portrait, and side of the square over the face height."""
 _UPPER_FACE = (
     *regions.CHEEK_LEFT[3:],
     *regions.CHEEK_RIGHT[3:],
@@ -93,7 +95,7 @@ def refuse(portrait: Portrait) -> None:
             f"The head is turned aside by about {turn_deg:.0f} degrees, so that half the face is hidden;"
             f" give a portrait turned by less than {TURN_ADVISE_DEG} degrees, looking at the camera."
         )
-    if portrait.fit.error > _NO_FACE_ERROR or portrait.face.spread > _NO_FACE_SPREAD:
+    if portrait.fit.error > _NO_FACE_ERROR or portrait.face.spread > NO_FACE_SPREAD:
         raise NoFaceError(
             "Something like a face was found, but its proportions fit no human head; give a portrait of a"
             " person, or a picture whose eyes, nose and mouth are placed like a person's."
@@ -135,7 +137,12 @@ def lids_fit(portrait: Portrait) -> bool:
         )
         if portrait.fit.errors[list(ring)].mean() > _POOR_LIDS * max(float(share), 0.15):
             return False
-    return min(openings) > _CLOSED_EYE and max(openings) < 3 * min(openings)
+    return not _eyes_closed(openings) and max(openings) < 3 * min(openings)
+
+
+def _eyes_closed(openings: tuple[float, float]) -> bool:
+    """Whether one eye or both are closed."""
+    return sum(openings) / 2 < _CLOSED_EYES or min(openings) < _CLOSED_EYE
 
 
 def eye_openings(landmarks: F32) -> tuple[float, float]:
@@ -183,8 +190,8 @@ def _several(portrait: Portrait) -> str:
 
 
 def _doubt(portrait: Portrait) -> str:
-    if _is_blurred(portrait) or mouth_covered(portrait.crop, portrait.landmarks):
-        return ""  # both unsettle the tracker, and are told by themselves
+    if _is_blurred(portrait) or mouth_covered(portrait.crop, portrait.landmarks) or _cut_part(portrait):
+        return ""  # these unsettle the tracker, and are told by themselves
     # Small faces are tracked loosely, whoever's they are.
     loose = portrait.face.spread * min(portrait.face.size_px / SMALL_FACE_PX, 1.0)
     if loose > _DOUBT_SPREAD:
@@ -255,10 +262,10 @@ def mouth_covered(crop: U8, landmarks: F32) -> bool:
 
 
 def _eyes(portrait: Portrait) -> str:
-    left, right = eye_openings(portrait.landmarks)
-    if max(left, right) < _CLOSED_EYE:
+    openings = eye_openings(portrait.landmarks)
+    if sum(openings) / 2 < _CLOSED_EYES:
         return "The eyes are closed, and stay so; a portrait with open eyes looks alive."
-    if min(left, right) < _CLOSED_EYE:
+    if _eyes_closed(openings):
         return "One eye is closed, so blinking is off; a portrait with both eyes open looks more alive."
     if not lids_fit(portrait):
         return "The eyes could not be fitted well, so blinking is off; a clearer view of both would help."
@@ -266,24 +273,31 @@ def _eyes(portrait: Portrait) -> str:
 
 
 def _cut_off(portrait: Portrait) -> str:
-    cut = [
-        name
-        for name, indices in (
-            ("forehead", [10, 338, 109, 297, 67]),
-            ("chin", [152, 148, 377, 176, 400]),
-            ("side of the face", [234, 93, 132, 127]),
-            ("side of the face", [454, 323, 361, 356]),
-        )
-        if _outside(portrait, indices) > 0.4
-    ]
-    if cut:
-        return f"The picture cuts off the {cut[0]}; a portrait with some room around the head looks better."
+    part = _cut_part(portrait)
+    if part:
+        return f"The picture cuts off the {part}; a portrait with some room around the head looks better."
     if portrait.share_outside > _FILLED:
         return (
             "The picture ends close to the head, so part of the background is made up; a portrait with more"
             " room around head and shoulders looks better."
         )
+    if portrait.window.side < _TIGHT * portrait.face.height:
+        return (
+            "The picture ends close to the head, which leaves it little room to move; a portrait with head"
+            " and shoulders looks better."
+        )
     return ""
+
+
+def _cut_part(portrait: Portrait) -> str:
+    """The part of the face that lies beyond the portrait's edges; empty when all is inside."""
+    parts = (
+        ("forehead", [10, 338, 109, 297, 67]),
+        ("chin", [152, 148, 377, 176, 400]),
+        ("side of the face", [234, 93, 132, 127]),
+        ("side of the face", [454, 323, 361, 356]),
+    )
+    return next((name for name, indices in parts if _outside(portrait, indices) > 0.4), "")
 
 
 def _small(portrait: Portrait) -> str:

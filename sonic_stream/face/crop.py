@@ -2,7 +2,7 @@
 
 The side is `2 * (1 + expand_ratio)` times the height of the face (forehead to chin), so that the usual
 ratio of 0.2 leaves the head about half to 60 % of the picture's height. Where the portrait ends, the
-square first moves, then shrinks a little, and only then is the rest filled with a soft continuation.
+square first moves, then shrinks, and only then is the rest filled with a soft continuation.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ _BEHIND_FACE = 0.3
 """How far behind the middle of the face that of the head lies, in face heights: for turned heads."""
 _LEAST_HEIGHT = 1.45
 """Face heights are at least this many interocular distances: nodding foreshortens only the height."""
-_MOST_SHIFT = 0.14
+_MOST_SHIFT = 0.2
 """How far the square may move off its place to stay inside the portrait, as a share of its side."""
-_LEAST_SIDE = 1.9
-"""Face heights below which the square is never shrunk: the head must keep room to turn."""
+_LEAST_SIDE = 1.25
+"""Face heights below which the square is never shrunk: a tight picture looks better than a made-up border,
+until the face itself would fill it."""
 _FILL_BLUR = 0.012
 """Softness of the continuation beyond the portrait's edge, as a share of the side."""
 

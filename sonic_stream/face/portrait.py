@@ -124,12 +124,24 @@ def _largest_face(image: U8) -> tuple[TrackedFace, int]:
         )
     advise.refuse_face(faces[0])
     refined = tracker.refine(image, faces[0])
-    if refined is None:
+    if refined is None or refined.spread > advise.NO_FACE_SPREAD:
+        if _stands_on_its_head(image):
+            raise NoFaceError("The face stands on its head; turn the picture upright and try again.")
         raise NoFaceError(
             "What looked like a face at first does not on a closer look; give a portrait of one person, from"
             " the front, in good light, with eyes and mouth uncovered."
         )
     return refined, len(faces)
+
+
+def _stands_on_its_head(image: U8) -> bool:
+    """Whether an upside-down copy shows a face, and a steady one: turned over, faces fool the detector."""
+    turned = np.ascontiguousarray(image[::-1, ::-1])
+    tracker = shared_tracker()
+    for face in tracker.search(turned)[:1]:
+        refined = tracker.refine(turned, face)
+        return refined is not None and refined.spread < advise.NO_FACE_SPREAD / 3
+    return False
 
 
 def _colours(head: Head, fit: HeadFit, vertices: F32, crop: U8, landmarks: F32) -> Colours:

@@ -106,17 +106,21 @@ class AudioFile:
     def blocks(self) -> Iterator[F32]:
         """The sound as the model hears it: float32 [N] mono within -1..1 at 48 kHz, exactly
         `AudioInfo.ticks` samples in all, in blocks of well under a second."""
-        for heard in self.heard():
-            yield np.clip(heard.mean(axis=0), -1.0, 1.0)
+        for block in self._at_48k(mono=True):
+            yield np.clip(block[0], -1.0, 1.0)
 
     def heard(self) -> Iterator[F32]:
         """The sound as recorded: float32 [C, N] at 48 kHz, C = 1 or 2, the same length as `blocks`."""
+        return self._at_48k(mono=False)
+
+    def _at_48k(self, mono: bool) -> Iterator[F32]:
         found = _Pass()
         resamplers: list[StreamResampler] = []
         for block in self._decoded(found):
+            channels = block.mean(axis=0, keepdims=True) if mono else block
             if not resamplers:
-                resamplers = [StreamResampler(found.sample_rate, TICK_RATE) for _ in range(found.channels)]
-            made = np.stack([r.push(channel) for r, channel in zip(resamplers, block, strict=True)])
+                resamplers = [StreamResampler(found.sample_rate, TICK_RATE) for _ in channels]
+            made = np.stack([r.push(channel) for r, channel in zip(resamplers, channels, strict=True)])
             if made.shape[1]:
                 yield made
         if resamplers:

@@ -82,8 +82,6 @@ def read_motion(path: str | Path) -> StoredMotion:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise BadInputError(f"The motion '{path}' is over 512 MB large; that is no motion file.")
         with np.load(path, allow_pickle=False) as arrays:
-            if isinstance(arrays, np.ndarray):
-                raise BadInputError(f"'{path}' holds a bare array; {_WANTED}.")
             missing = {"t", "channels", "coeffs"} - set(arrays.files)
             if missing:
                 raise BadInputError(f"The motion '{path}' has no {' and '.join(sorted(missing))}; {_WANTED}.")

@@ -1,0 +1,58 @@
+"""Head and background apart: a clean plate behind the person, and the person as a premultiplied layer.
+
+The layer is what must be added to the plate to give the portrait back, so that at rest the two together are
+the portrait, exactly, however rough the matte is.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from sonic_stream.types import F32, U8, Identity
+
+_FAINT = 6
+"""Matte (of 255) under which a pixel counts as background."""
+
+
+def clean_plate(identity: Identity) -> U8:
+    """The background uint8 [S, S, 3] with the person painted over by what surrounds them."""
+    crop, matte = identity.crop, identity.matte
+    open_ground = (matte <= _FAINT).astype(np.float32)
+    size = crop.shape[0]
+    reach = max(1, round(size / 170))
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    open_ground = np.asarray(cv2.erode(open_ground, kernel), np.float32)
+    if open_ground.mean() < 0.02:
+        return crop.copy()
+    filled = _pulled(crop.astype(np.float32), open_ground)
+    share = np.clip(matte.astype(np.float32) / 255 * 6, 0, 1)[..., None]
+    return np.asarray(np.clip(crop + share * (filled - crop) + 0.5, 0, 255), np.uint8)
+
+
+def _pulled(image: F32, weight: F32) -> F32:
+    """Push-pull: pixels of weight 0 take the colour of their surroundings, ever coarser with distance."""
+    if min(weight.shape) <= 2:
+        mean = (image * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), 1e-6)
+        return np.asarray(image * weight[..., None] + mean * (1 - weight[..., None]), np.float32)
+    height, width = weight.shape
+    half = (max(1, width // 2), max(1, height // 2))
+    small_weight = cv2.resize(weight, half, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image * weight[..., None], half, interpolation=cv2.INTER_AREA)
+    mean = np.asarray(small / np.maximum(small_weight, 1e-6)[..., None], np.float32)
+    below = _pulled(mean, np.asarray(np.minimum(small_weight * 4, 1), np.float32))
+    up = cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR)
+    up = cv2.GaussianBlur(up, (0, 0), 1.0)
+    return np.asarray(image * weight[..., None] + up * (1 - weight[..., None]), np.float32)
+
+
+def person_layer(identity: Identity, plate: U8) -> U8:
+    """The person uint8 [S, S, 4]: colour already multiplied by the matte, and the matte."""
+    crop = identity.crop.astype(np.float32)
+    # Where the plate is brighter than the portrait the person must cover it at least so far.
+    least = 1 - ((crop + 0.5) / np.maximum(plate, 1)).min(2)
+    matte = np.maximum(identity.matte, np.ceil(255 * np.clip(least, 0, 1)))
+    matte = np.where((plate == identity.crop).all(2), identity.matte, matte).astype(np.int32)[..., None]
+    behind = (plate.astype(np.int32) * (255 - matte) + 127) // 255
+    colour = np.clip(identity.crop.astype(np.int32) - behind, 0, 255)
+    return np.ascontiguousarray(np.concatenate([colour, matte], 2).astype(np.uint8))

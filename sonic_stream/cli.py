@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sonic_stream.offline import Parts
 
 INTERRUPTED: Final = 130
+COMMANDS: Final = ("render", "motion", "serve", "doctor")
 _EPILOG: Final = """examples:
   sonic-stream render portrait.png voice.wav -o talking.mp4
   sonic-stream render portrait.jpg song.mp3 -o big.mp4 --min-resolution 1024 --dynamic-scale 1.2
@@ -41,6 +42,10 @@ class _Parser(argparse.ArgumentParser):
     """Argparse with one sentence for a mistake, and the nearest option for a misspelt one."""
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith("argument COMMAND: invalid choice: "):
+            given = message.split("'")[1]
+            hint = config.nearest(given, COMMANDS) or f"; there are {', '.join(COMMANDS)}."
+            raise BadInputError(f"There is no command '{given}'{hint}")
         raise BadInputError(f"{message[:1].upper()}{message[1:]}; see `{self.prog} --help`.")
 
 
@@ -204,7 +209,6 @@ def _stop_cleanly() -> Iterator[None]:
 
 
 def _render(options: argparse.Namespace, parts: Parts | None) -> int:
-    from sonic_stream.offline import bundled
     from sonic_stream.offline.job import parse_duration
     from sonic_stream.offline.parts import Parts
     from sonic_stream.offline.progress import Bar
@@ -212,8 +216,8 @@ def _render(options: argparse.Namespace, parts: Parts | None) -> int:
 
     with _stop_cleanly(), Bar(options.quiet) as bar:
         report = render_file(
-            bundled.resolve(options.portrait, bundled.portraits()),
-            bundled.resolve(options.audio, bundled.voices()),
+            options.portrait,
+            options.audio,
             options.output,
             _settings(options),
             parse_duration(options.duration),
@@ -233,7 +237,6 @@ def _render(options: argparse.Namespace, parts: Parts | None) -> int:
 
 
 def _motion(options: argparse.Namespace, parts: Parts | None) -> int:
-    from sonic_stream.offline import bundled
     from sonic_stream.offline.job import parse_duration
     from sonic_stream.offline.parts import Parts
     from sonic_stream.offline.progress import Bar
@@ -241,7 +244,7 @@ def _motion(options: argparse.Namespace, parts: Parts | None) -> int:
 
     with _stop_cleanly(), Bar(options.quiet) as bar:
         motion = voice_motion_file(
-            bundled.resolve(options.audio, bundled.voices()),
+            options.audio,
             options.output,
             _settings(options),
             parse_duration(options.duration),
@@ -255,7 +258,7 @@ def _motion(options: argparse.Namespace, parts: Parts | None) -> int:
 
 
 def _serve(options: argparse.Namespace, _: Parts | None) -> int:
-    from sonic_stream.offline import bundled
+    from sonic_stream.offline.bundled import portrait_path
 
     if not options.port.isdecimal() or not 0 < int(options.port) < 65536:
         raise BadInputError(f"port is {options.port!r}, but has to be a whole number from 1 to 65535.")
@@ -266,7 +269,7 @@ def _serve(options: argparse.Namespace, _: Parts | None) -> int:
         raise MissingPieceError(
             f"The server cannot start without the package '{error.name}'; install sonic-stream again."
         ) from None
-    portrait = options.portrait and bundled.resolve(options.portrait, bundled.portraits())
+    portrait = options.portrait and portrait_path(options.portrait)
     server.serve(server.ServerSettings(host=options.host, port=int(options.port), portrait=portrait))
     return 0
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from sonic_stream.config import nearest
+from sonic_stream.errors import BadInputError
+
 ASSETS: Final = Path(__file__).parent.parent / "assets"
 _PORTRAIT_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
 _VOICE_SUFFIXES: Final = (".flac", ".ogg", ".wav")
@@ -23,9 +26,26 @@ def voices() -> dict[str, Path]:
     return _named("voice", _VOICE_SUFFIXES)
 
 
-def resolve(path: str, bundled: dict[str, Path]) -> str | Path:
-    """The bundled file called `path`, if there is one and no file is; else `path` itself."""
-    return bundled[path] if path in bundled and not Path(path).exists() else path
+def portrait_path(path: str | Path) -> str | Path:
+    """The bundled portrait called `path` if there is no such file, else `path` itself."""
+    return _resolve(path, portraits(), "portrait")
+
+
+def voice_path(path: str | Path) -> str | Path:
+    """The bundled voice called `path` if there is no such file, else `path` itself."""
+    return _resolve(path, voices(), "sound file")
+
+
+def _resolve(path: str | Path, bundled: dict[str, Path], kind: str) -> str | Path:
+    name = str(path)
+    if "\0" in name or "/" in name or "." in name or Path(name).exists():
+        return path
+    if name not in bundled:
+        hint = nearest(name, bundled).replace("mean ", "mean the bundled ") or (
+            f"; bundled ones are {', '.join(bundled)}." if bundled else "."
+        )
+        raise BadInputError(f"There is no {kind} '{name}'{hint}")
+    return bundled[name]
 
 
 def _named(folder: str, suffixes: tuple[str, ...]) -> dict[str, Path]:

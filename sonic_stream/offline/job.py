@@ -15,6 +15,7 @@ from sonic_stream.engine import Engine
 from sonic_stream.errors import BadInputError
 from sonic_stream.media.audio import AudioFile, AudioInfo, open_audio
 from sonic_stream.media.image import read_image_bytes
+from sonic_stream.offline.bundled import portrait_path, voice_path
 from sonic_stream.offline.motion_file import StoredMotion, read_motion
 from sonic_stream.offline.parts import Parts
 from sonic_stream.timebase import FPS, FRAME_TICKS, Ticks
@@ -81,9 +82,9 @@ def prepare(
     stage_s: dict[str, float] = {}
     for sentence in settings.notes:
         note(sentence)
-    image = portrait if isinstance(portrait, bytes) else read_image_bytes(portrait)
+    image = portrait if isinstance(portrait, bytes) else read_image_bytes(portrait_path(portrait))
     begin = time.perf_counter()
-    sound = open_audio(audio)
+    sound = open_audio(voice_path(audio))
     stored = read_motion(motion) if motion is not None else None
     info = sound.check(allow_silence=stored is not None)
     for sentence in info.notes:

@@ -8,6 +8,7 @@ from typing import Final
 from sonic_stream.config import Settings
 from sonic_stream.media.audio import open_audio
 from sonic_stream.media.video import check_output
+from sonic_stream.offline.bundled import voice_path
 from sonic_stream.offline.hops import file_hops
 from sonic_stream.offline.job import Note, picture_count
 from sonic_stream.offline.motion_file import SUFFIXES, MotionRecorder, StoredMotion, write_motion
@@ -34,7 +35,7 @@ def voice_motion_file(
     out = check_output(out, SUFFIXES)
     for sentence in settings.notes:
         note(sentence)
-    sound = open_audio(audio)
+    sound = open_audio(voice_path(audio))
     info = sound.check()
     for sentence in info.notes:
         note(sentence)

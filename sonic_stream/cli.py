@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sonic_stream import __version__, config
@@ -83,17 +84,8 @@ def _add_render(commands: argparse._SubParsersAction[Any]) -> None:
     )
     render.add_argument("-o", "--output", required=True, metavar="OUT.mp4", help="the file to write")
     _add_duration(render)
-    render.add_argument(
-        "--min-resolution", metavar="PX", help="side of the square picture: 384, 512, 768 or 1024 (512)"
-    )
-    render.add_argument(
-        "--expand-ratio", metavar="R", help="margin around the face, 0 to 1; 0.15 to 0.2 is usual (0.2)"
-    )
-    render.add_argument(
-        "--inference-steps", metavar="N", help="steps of the picture's decoder, 1 to 8; 20-30 are mapped"
-    )
+    _add_cut(render)
     _add_gains(render)
-    render.add_argument("--device", metavar="D", help="auto, cpu or cuda (auto)")
     render.add_argument("--motion", metavar="IN.npz", help="play this stored motion instead of the sound's")
     render.add_argument("--write-motion", metavar="OUT.npz", help="store the motion that is shown")
     _add_common(render)
@@ -125,6 +117,9 @@ def _add_serve(commands: argparse._SubParsersAction[Any]) -> None:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", default="8010", help="port to listen on (%(default)s)")
     serve.add_argument("--portrait", metavar="FILE", help="portrait to begin with, or a bundled name")
+    _add_cut(serve)
+    _add_gains(serve)
+    serve.add_argument("--config", metavar="FILE.toml", help="settings to begin with")
     serve.set_defaults(run=_serve)
 
 
@@ -135,6 +130,19 @@ def _add_duration(parser: argparse.ArgumentParser) -> None:
         metavar="auto|SECONDS",
         help="auto: as long as the sound; shorter cuts both, longer idles on",
     )
+
+
+def _add_cut(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--min-resolution", metavar="PX", help="side of the square picture: 384, 512, 768 or 1024 (512)"
+    )
+    parser.add_argument(
+        "--expand-ratio", metavar="R", help="margin around the face, 0 to 1; 0.15 to 0.2 is usual (0.2)"
+    )
+    parser.add_argument(
+        "--inference-steps", metavar="N", help="steps of the picture's decoder, 1 to 8; 20-30 are mapped (1)"
+    )
+    parser.add_argument("--device", metavar="D", help="auto, cpu or cuda (auto)")
 
 
 def _add_gains(parser: argparse.ArgumentParser) -> None:
@@ -262,6 +270,7 @@ def _serve(options: argparse.Namespace, _: Parts | None) -> int:
 
     if not options.port.isdecimal() or not 0 < int(options.port) < 65536:
         raise BadInputError(f"port is {options.port!r}, but has to be a whole number from 1 to 65535.")
+    settings = _settings(options)
     try:
         # By name, because the library does not know the server that is built on it.
         server = importlib.import_module("server.run")
@@ -269,8 +278,18 @@ def _serve(options: argparse.Namespace, _: Parts | None) -> int:
         raise MissingPieceError(
             f"The server cannot start without the package '{error.name}'; install sonic-stream again."
         ) from None
-    portrait = options.portrait and portrait_path(options.portrait)
-    server.serve(server.ServerSettings(host=options.host, port=int(options.port), portrait=portrait))
+    for sentence in settings.notes:
+        _note(sentence)
+    server.serve(
+        server.ServerSettings(
+            host=options.host,
+            port=int(options.port),
+            portrait=Path(portrait_path(options.portrait)) if options.portrait else None,
+            device=settings.device,
+            controls=settings.controls,
+            portrait_settings=settings.portrait,
+        )
+    )
     return 0
 
 

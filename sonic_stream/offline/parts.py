@@ -23,7 +23,7 @@ class VoiceModel(Protocol):
     def reset(self, slot: int, seed: int) -> None: ...
 
     def step(
-        self, slots: Sequence[int], pts: Sequence[Ticks], hops: Sequence[F32], controls: Sequence[Controls]
+        self, slots: Sequence[int], pts: Sequence[Ticks], hops: F32, controls: Sequence[Controls]
     ) -> list[MotionFrame]: ...
 
 

@@ -45,7 +45,7 @@ def voice_motion_file(
     recorder = MotionRecorder()
     hops = file_hops(sound.blocks(), count * FRAME_TICKS)
     for number in range(count + model.lookahead // FRAME_TICKS):
-        frame = model.step([_SLOT], [number * FRAME_TICKS], [next(hops)], [settings.controls])[0]
+        frame = model.step([_SLOT], [number * FRAME_TICKS], next(hops)[None], [settings.controls])[0]
         if frame.pts >= 0:
             recorder.add(frame)
             if progress:

@@ -97,6 +97,7 @@ class MouthInterior:
             points,
             anatomy.triangles,
             anatomy.part,
+            anatomy.surface,
             normals,
             anatomy.across,
             anatomy.rise,

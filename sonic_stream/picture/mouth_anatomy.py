@@ -21,6 +21,8 @@ INSIDE = ("teeth_upper", "teeth_lower", "gums", "tongue", "cavity")
 
 CROWN_UNITS = 1.05
 """Height of the visible part of a front tooth, head units (about a centimetre)."""
+_ROOT_RISE = 1.2
+"""From here on a tooth is root, which the gum hides."""
 _WIDEN_UNITS = 0.03
 
 
@@ -34,6 +36,8 @@ class Anatomy:
     """int32 [T, 3] into the M points."""
     part: I32
     """int32 [T], `TEETH_UPPER` ... `CAVITY`."""
+    surface: I32
+    """int32 [T]: which single thing it belongs to (a tooth, the tongue, ...)."""
     soft: I32
     """int32 [T', 3]: the triangles whose normals follow the movement (gums, tongue, cavity)."""
     across: F32
@@ -81,7 +85,7 @@ def _islands(triangles: I32) -> list[Array]:
 
 def _tooth_row(head: Head, part: str, up: float, fields: dict[str, F32]) -> None:
     """Fills the tooth coordinates of one jaw; `up` is +1 where the crown grows upwards to the gum."""
-    across, rise, arch = fields["across"], fields["rise"], fields["arch"]
+    across, rise, arch, thing = (fields[name] for name in ("across", "rise", "arch", "thing"))
     normals, widening = fields["normals"], fields["widening"]
     points = head.mean.astype(np.float64)
     teeth = sorted(_islands(head.triangles_of(part)), key=lambda tooth: _arch_angle(points[tooth]))
@@ -98,6 +102,7 @@ def _tooth_row(head: Head, part: str, up: float, fields: dict[str, F32]) -> None
         crown = (height - np.percentile(height, 2)) / CROWN_UNITS
         across[tooth] = side
         rise[tooth] = np.clip(crown, 0, 1.5)
+        thing[tooth] = i
         arch[tooth] = max(0.0, centres[:, 2].max() - centres[i, 2])
         widening[tooth] = (_WIDEN_UNITS * side * np.clip(1.4 - crown, 0.4, 1.4))[:, None] * along
         lean = np.clip(0.45 - crown, -0.5, 0.45) * 0.9
@@ -125,7 +130,7 @@ def _biting_edge(head: Head, part: str, up: float) -> int:
 def anatomy_of(head: Head) -> Anatomy:
     """Cuts the inside of the mouth out of the head and gives its points their coordinates."""
     count = len(head.mean)
-    fields = {name: np.zeros(count, np.float32) for name in ("across", "rise", "arch", "sinking")}
+    fields = {name: np.zeros(count, np.float32) for name in ("across", "rise", "arch", "thing", "sinking")}
     fields |= {name: np.zeros((count, 3), np.float32) for name in ("normals", "widening")}
     _tooth_row(head, "teeth_upper", 1.0, fields)
     _tooth_row(head, "teeth_lower", -1.0, fields)
@@ -138,6 +143,9 @@ def anatomy_of(head: Head) -> Anatomy:
 
     triangles = np.concatenate([head.triangles_of(part) for part in INSIDE])
     part = np.repeat(np.arange(len(INSIDE)), [len(head.triangles_of(p)) for p in INSIDE]).astype(np.int32)
+    above_gum = fields["rise"][triangles].min(1) < _ROOT_RISE
+    triangles, part = triangles[above_gum | (part > TEETH_LOWER)], part[above_gum | (part > TEETH_LOWER)]
+    surface = (part * 32 + fields.pop("thing")[triangles[:, 0]]).astype(np.int32)
     vertices, flat = np.unique(triangles, return_inverse=True)
     local = flat.reshape(-1, 3).astype(np.int32)
     upper = np.unique(head.triangles_of("teeth_upper"))
@@ -148,6 +156,7 @@ def anatomy_of(head: Head) -> Anatomy:
         "vertices": vertices.astype(np.int32),
         "triangles": local,
         "part": part,
+        "surface": surface,
         "soft": np.ascontiguousarray(local[part >= GUMS]),
         "rim": np.concatenate([head.lip_rim_upper, head.lip_rim_lower]).astype(np.int32),
     }

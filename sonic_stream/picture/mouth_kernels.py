@@ -56,6 +56,17 @@ def soft_normals(points: Array, triangles: Array, fixed: Array, rotation: Array,
 
 
 @nb.njit(cache=True, nogil=True, fastmath=True)
+def _span(start: float, step: float, low: float, high: float) -> tuple[float, float]:
+    """The part of low..high where `start + step * x` is not negative (a hair of slack closes seams)."""
+    start += 1e-4
+    if step > 1e-12:
+        return max(low, -start / step), high
+    if step < -1e-12:
+        return low, min(high, -start / step)
+    return (low, high) if start >= 0 else (1.0, 0.0)
+
+
+@nb.njit(cache=True, nogil=True, fastmath=True)
 def draw(
     points: Array, triangles: Array, x0: float, y0: float, samples: int, depth: Array, owner: Array
 ) -> None:
@@ -64,31 +75,40 @@ def draw(
     Back faces are left out. The caller has set `depth` to -inf and `owner` to -1.
     """
     rows, columns = depth.shape
+    shift_x, shift_y = (0.5 - x0) * samples - 0.5, (0.5 - y0) * samples - 0.5
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ax, ay = (points[a, 0] - x0 + 0.5) * samples - 0.5, (points[a, 1] - y0 + 0.5) * samples - 0.5
-        bx, by = (points[b, 0] - x0 + 0.5) * samples - 0.5, (points[b, 1] - y0 + 0.5) * samples - 0.5
-        cx, cy = (points[c, 0] - x0 + 0.5) * samples - 0.5, (points[c, 1] - y0 + 0.5) * samples - 0.5
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        ay, by, cy = points[a, 1] * samples, points[b, 1] * samples, points[c, 1] * samples
+        top, bottom = min(ay, by, cy) + shift_y, max(ay, by, cy) + shift_y
+        if bottom < 0 or top > rows - 1:
+            continue
+        ax, bx, cx = points[a, 0] * samples, points[b, 0] * samples, points[c, 0] * samples
+        left, right = min(ax, bx, cx) + shift_x, max(ax, bx, cx) + shift_x
+        if right < 0 or left > columns - 1:
+            continue
+        ux, uy, vx, vy = bx - ax, by - ay, cx - ax, cy - ay
+        area = ux * vy - uy * vx
         if not area < -1e-9:
             continue
-        left, right = min(ax, bx, cx), max(ax, bx, cx)
-        top, bottom = min(ay, by, cy), max(ay, by, cy)
-        if right < 0 or bottom < 0 or left > columns - 1 or top > rows - 1:
-            continue
-        first_x, last_x = max(0, math.ceil(left)), min(columns - 1, math.floor(right))
-        first_y, last_y = max(0, math.ceil(top)), min(rows - 1, math.floor(bottom))
+        ax, ay = ax + shift_x, ay + shift_y
         inverse = 1.0 / area
-        bz, cz, az = points[b, 2], points[c, 2], points[a, 2]
-        for y in range(first_y, last_y + 1):
-            for x in range(first_x, last_x + 1):
-                v = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse
-                w = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * inverse
-                if v >= -1e-4 and w >= -1e-4 and v + w <= 1.0002:
-                    z = az + v * (bz - az) + w * (cz - az)
-                    if z > depth[y, x]:
-                        depth[y, x] = z
-                        owner[y, x] = t
+        # weights of b and c grow by these per step along x and y
+        bdx, bdy = vy * inverse, -vx * inverse
+        cdx, cdy = -uy * inverse, ux * inverse
+        bz, cz = points[b, 2] - points[a, 2], points[c, 2] - points[a, 2]
+        zdx, zdy = bdx * bz + cdx * cz, bdy * bz + cdy * cz
+        first_x, last_x = max(0.0, math.ceil(left)), min(columns - 1.0, math.floor(right))
+        for y in range(int(max(0, math.ceil(top))), int(min(rows - 1, math.floor(bottom))) + 1):
+            wb, wc = -ax * bdx + (y - ay) * bdy, -ax * cdx + (y - ay) * cdy
+            low, high = _span(wb, bdx, first_x, last_x)
+            low, high = _span(wc, cdx, low, high)
+            low, high = _span(1.0 - wb - wc, -bdx - cdx, low, high)
+            z = points[a, 2] - ax * zdx + (y - ay) * zdy
+            for x in range(math.ceil(low), math.floor(high) + 1):
+                here = z + x * zdx
+                if here > depth[y, x]:
+                    depth[y, x] = here
+                    owner[y, x] = t
 
 
 @nb.njit(cache=True, nogil=True, fastmath=True)

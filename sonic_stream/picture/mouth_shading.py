@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 import numba as nb
+import numpy as np
 from numpy.typing import NDArray
 
 from sonic_stream.picture.mouth_anatomy import GUMS, TEETH_LOWER, TONGUE
@@ -67,6 +68,7 @@ def shade(
     points: Array,
     triangles: Array,
     part: Array,
+    surface: Array,
     normals: Array,
     across: Array,
     rise: Array,
@@ -76,7 +78,7 @@ def shade(
     unit_px: float,
     look: Array,
 ) -> None:
-    """Mean radiance float32 [h, w, 3] (squared RGB) of the sub-samples of each pixel where `wanted` > 0.02.
+    """Mean radiance float32 [h, w, 3] (squared RGB) of each pixel where `wanted` > 0.02.
 
     `depth` and `owner` [h * samples, w * samples] come from `draw`; `maps` [K, h, w] are the opening at
     growing blur; `lip_plane` [4] gives the lips' depth as a + b x + c y + d x x (px of the region);
@@ -91,17 +93,31 @@ def shade(
     farthest = maps.shape[0] - 1.001
     per_level = 1.0 / math.log(BLUR_STEP)
     rows, columns = wanted.shape
-    share = 1.0 / (samples * samples)
+    count = samples * samples
+    left, same = np.empty(count, np.int32), np.empty(count, np.int32)
     for i in range(rows):
         for j in range(columns):
             if not wanted[i, j] > 0.02:
                 continue
             red, green, blue = 0.0, 0.0, 0.0
-            for s in range(samples * samples):
-                y, x = i * samples + s // samples, j * samples + s % samples
-                t = owner[y, x]
+            for s in range(count):
+                left[s] = owner[i * samples + s // samples, j * samples + s % samples]
+            for s in range(count):
+                t = left[s]
                 if t < 0:
                     continue
+                # one shading for all samples of the same thing, at the middle one of them
+                members = 0
+                for other in range(s, count):
+                    if left[other] >= 0 and surface[left[other]] == surface[t]:
+                        same[members] = other
+                        members += 1
+                s_middle = same[members // 2]
+                t = left[s_middle]
+                for m in range(members):
+                    left[same[m]] = -1
+                share = members / count
+                y, x = i * samples + s_middle // samples, j * samples + s_middle % samples
                 py, px = (y + 0.5) / samples - 0.5, (x + 0.5) / samples - 0.5
                 a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                 ax, ay = points[a, 0] - x0, points[a, 1] - y0
@@ -135,7 +151,7 @@ def shade(
                 key *= (1.5 - 0.5 * key) * fade
                 facing = max((nx * sun[0] + ny * sun[1] + nz * sun[2] + 0.35) / 1.35, 0.0)
                 straight = 0.62 * ambient * (0.55 + 0.45 * max(nz, 0.0)) + 0.58 * key * facing
-                light = straight + 0.16 * seen(maps, farthest, px, py) * fade
+                light = straight + 0.16 * maps[maps.shape[0] - 1, i, j] * fade
                 # what comes in by detours has met the red walls
                 detour = 1.0 - min(0.28 + straight, 1.0)
                 mirror = max(nx * hx + ny * hy + nz * hz, 0.0)
@@ -163,9 +179,11 @@ def shade(
                 else:
                     r, g, u = cavity[0], cavity[1], cavity[2]
                     glint = 0.0
+                light *= share
+                glint *= share
                 red += r * light + glint * gloss[0]
                 green += g * light * (1.0 - detour * (1.0 - warm[1])) + glint * gloss[1]
                 blue += u * light * (1.0 - detour * (1.0 - warm[2])) + glint * gloss[2]
-            radiance[i, j, 0] = red * share + deep[0]
-            radiance[i, j, 1] = green * share + deep[1]
-            radiance[i, j, 2] = blue * share + deep[2]
+            radiance[i, j, 0] = red + deep[0]
+            radiance[i, j, 1] = green + deep[1]
+            radiance[i, j, 2] = blue + deep[2]

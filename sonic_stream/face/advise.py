@@ -95,7 +95,7 @@ def refuse(portrait: Portrait) -> None:
             f"The head is turned aside by about {turn_deg:.0f} degrees, so that half the face is hidden;"
             f" give a portrait turned by less than {TURN_ADVISE_DEG} degrees, looking at the camera."
         )
-    if portrait.fit.error > _NO_FACE_ERROR or portrait.face.spread > NO_FACE_SPREAD:
+    if portrait.fit.error > _NO_FACE_ERROR:
         raise NoFaceError(
             "Something like a face was found, but its proportions fit no human head; give a portrait of a"
             " person, or a picture whose eyes, nose and mouth are placed like a person's."

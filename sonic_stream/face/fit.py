@@ -19,7 +19,7 @@ from sonic_stream.types import F32
 
 F64 = NDArray[np.float64]
 
-_STEPS = 7
+_STEPS = 5
 _NOISE = 0.01
 """Error of a landmark that counts as one, as a share of the interocular distance."""
 _MOST_IDENTITY = 3.0
@@ -117,6 +117,7 @@ class HeadFitter:
         points = self._mean
         rotation, scale, translation = _first_pose(points, target)
         weights = self._weights
+        step = np.zeros(6 + len(coeffs))
         for _ in range(_STEPS):
             weights = self._weights * np.clip(0.15 + 3 * (self._normals @ rotation[2]), 0.15, 1)
             unit = 1 / (_NOISE * _interocular(points) * scale)
@@ -131,9 +132,8 @@ class HeadFitter:
             matrix[np.diag_indices(6)] *= 1 + 1e-9
             matrix[np.arange(6, len(matrix)), np.arange(6, len(matrix))] += self._stiff**2
             free = np.full(6, np.inf)
-            step = bounded_least(
-                matrix, jacobian.T @ (off * root).ravel(), np.r_[-free, self._low], np.r_[free, high]
-            )
+            right = jacobian.T @ (off * root).ravel()
+            step = bounded_least(matrix, right, np.r_[-free, self._low], np.r_[free, high], step)
             turn = np.asarray(cv2.Rodrigues(step[:3])[0])
             rotation, scale = turn @ rotation, scale * float(np.exp(np.clip(step[3], -0.5, 0.5)))
             translation, coeffs = translation + step[4:6], step[6:]
@@ -158,10 +158,13 @@ def mouth_parted(landmarks: F64) -> float:
     return float(np.clip((gap - _CLOSED_GAP) / (_PARTED_GAP - _CLOSED_GAP), 0, 1))
 
 
-def bounded_least(matrix: F64, right: F64, low: F64, high: F64) -> F64:
-    """Least x'Mx/2 - r'x within the bounds, for a positive definite M, by an active set."""
-    x = np.zeros(len(right))
-    held = np.zeros(len(right), bool)
+def bounded_least(matrix: F64, right: F64, low: F64, high: F64, start: F64) -> F64:
+    """Least x'Mx/2 - r'x within the bounds, for a positive definite M, by an active set.
+
+    The coefficients that are at a bound in `start` are first tried there.
+    """
+    x = np.clip(start, low, high)
+    held = (x <= low) | (x >= high)
     for _ in range(30):
         free = ~held
         known = matrix[np.ix_(free, held)] @ x[held]

@@ -30,6 +30,9 @@ RECIPE = 1
 of an older recipe are not taken for new ones."""
 
 
+_WANTED = "give a portrait of one person, from the front, in good light, with eyes and mouth uncovered"
+
+
 def identify(image_bytes: bytes, settings: PortraitSettings | None = None) -> Identity:
     """The identity of the largest face in a PNG, JPEG or WebP picture.
 
@@ -39,25 +42,32 @@ def identify(image_bytes: bytes, settings: PortraitSettings | None = None) -> Id
     settings = settings or PortraitSettings()
     image = load_image(image_bytes)
     height, width = image.shape[:2]
-    face, count = _largest_face(image)
+    faces = shared_tracker().search(image)
+    if not faces:
+        raise NoFaceError(f"No face was found in the picture; {_WANTED}.")
+    face = faces[0]
+    advise.refuse_face(face)
     window = crop_window(face, width, height, settings)
     crop = cut_crop(image, window)
-    inside = TrackedFace(window.inward(face.points), face.spread)
-    tracked = shared_tracker().refine(crop, inside) or inside
+    tracked = shared_tracker().refine(crop, TrackedFace(window.inward(face.points)))
+    if tracked is None or tracked.spread > advise.NO_FACE_SPREAD:
+        if _stands_on_its_head(image):
+            raise NoFaceError("The face stands on its head; turn the picture upright and try again.")
+        raise NoFaceError(f"What looks like a face at first is none on a closer look; {_WANTED}.")
     landmarks = tracked.points[:, :2].copy()
     head, fitter, snapper = load_head(), *_fitting()
     target = uncrossed(landmarks)
     fit = fitter.fit(target)
     portrait = advise.Portrait(
-        width,
-        height,
-        count,
-        TrackedFace(face.points, max(face.spread, tracked.spread)),
-        window,
-        crop,
-        landmarks,
-        fit,
-        share_outside(window, width, height),
+        width=width,
+        height=height,
+        faces=len(faces),
+        face=TrackedFace(face.points, tracked.spread),
+        window=window,
+        crop=crop,
+        landmarks=landmarks,
+        fit=fit,
+        share_outside=share_outside(window, width, height),
     )
     advise.refuse(portrait)
     vertices = snapper.snap(head, fit, target)
@@ -111,27 +121,6 @@ def uncrossed(landmarks: F32) -> F32:
     points[pairs[:, 0], :2] += overlap
     points[pairs[:, 1], :2] -= overlap
     return points
-
-
-def _largest_face(image: U8) -> tuple[TrackedFace, int]:
-    """The largest usable face tracked accurately, and how many were found."""
-    tracker = shared_tracker()
-    faces = tracker.search(image)
-    if not faces:
-        raise NoFaceError(
-            "No face was found in the picture; give a portrait of one person, from the front, in good light,"
-            " with eyes and mouth uncovered."
-        )
-    advise.refuse_face(faces[0])
-    refined = tracker.refine(image, faces[0])
-    if refined is None or refined.spread > advise.NO_FACE_SPREAD:
-        if _stands_on_its_head(image):
-            raise NoFaceError("The face stands on its head; turn the picture upright and try again.")
-        raise NoFaceError(
-            "What looked like a face at first does not on a closer look; give a portrait of one person, from"
-            " the front, in good light, with eyes and mouth uncovered."
-        )
-    return refined, len(faces)
 
 
 def _stands_on_its_head(image: U8) -> bool:

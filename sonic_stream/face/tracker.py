@@ -165,7 +165,7 @@ class FaceTracker:
 
     def _detect(self, image: U8, view: Window, least_score: float) -> list[Window]:
         """Windows about the faces that the detector sees in `view`."""
-        seen = view.cut(image)
+        seen = view.cut(image, fine=False)
         windows = []
         for detection in [d for model in self._detectors for d in model.process(seen).detections or ()]:
             if detection.score[0] < least_score:
@@ -193,7 +193,7 @@ class FaceTracker:
         """Landmarks of the face nearest to the middle of the window."""
         # MediaPipe misplaces landmarks in pictures that are not square; windows always are. Its unit square
         # maps onto pixel centres: measured, the mean of the landmarks does not wander with the window size.
-        result = self._mesh.process(window.cut(image))
+        result = self._mesh.process(window.cut(image, fine=False))
         best: F32 | None = None
         nearest = np.inf
         for found in result.multi_face_landmarks or ():

@@ -131,6 +131,11 @@ class LiveSession(Generic[PictureT]):
         return self.align.epoch
 
     @property
+    def is_live(self) -> bool:
+        """The sound that came last was live."""
+        return self._live
+
+    @property
     def state(self) -> State:
         if self._closed:
             return State.CLOSED
@@ -341,7 +346,9 @@ class LiveSession(Generic[PictureT]):
             self._events.append(Event("underrun", unit.slot * FRAME_TICKS, self._spoken))
         if unit.speech:
             at = unit.slot * FRAME_TICKS
-            self.stats.latencies.append(at - unit.handed)
+            if self._live or not self._speaking:
+                # A script's later sound waits its turn: only its beginning tells of latency.
+                self.stats.latencies.append(at - unit.handed)
             self._quiet = self._quiet + 1 if unit.silent and self._live else 0
             if not self._speaking and not self._quiet:
                 self._speaking, self._spoken = True, 0

@@ -1,0 +1,96 @@
+"""What the routes share: one object that owns the engine's bridge, the portraits, voices and sessions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from fastapi import Request
+from starlette.requests import HTTPConnection
+
+from server.bridge import EngineBridge
+from server.live import LiveFace, open_face
+from server.portraits import BUNDLED, IdentityFactory, Portraits
+from server.registry import Registry
+from server.schemas import Offer
+from server.settings import ServerSettings
+from server.tts.base import Voices
+from sonic_stream.config import check_value, map_steps
+from sonic_stream.engine.base import Engine
+from sonic_stream.errors import BadInputError
+from sonic_stream.types import Controls
+
+CONTROL_NAMES = ("dynamic_scale", "motion_scale", "inference_steps", "seed")
+
+
+def changed(controls: Controls, values: Mapping[str, Any]) -> Controls:
+    """`controls` with `values` in their place. Errors: `BadInputError` naming the valid range."""
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in CONTROL_NAMES:
+            raise BadInputError(f"There is no control '{name[:40]}'; there are {', '.join(CONTROL_NAMES)}.")
+        checked[name] = check_value(name, value)
+    if "inference_steps" in checked:
+        checked["inference_steps"], _ = map_steps(checked["inference_steps"])
+    return replace(controls, **checked)
+
+
+class Hub:
+    """Built once per application, on its event loop."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        engine_factory: Callable[[], Engine],
+        identity_factory: IdentityFactory,
+        voices: Voices,
+    ) -> None:
+        self.settings = settings
+        self.voices = voices
+        self.registry = Registry(settings.capacity)
+        self.bridge = EngineBridge(engine_factory)
+        self.portraits = Portraits(
+            identity_factory,
+            settings.portrait_settings,
+            settings.portraits_dir or BUNDLED,
+            settings.portrait,
+            settings.uploads_kept,
+        )
+        self.started_s = time.monotonic()
+
+    async def start_session(self, offer: Offer) -> tuple[LiveFace, str]:
+        """A face on the air and the SDP answer. Errors: `SonicError`."""
+        controls = changed(self.settings.controls, offer.controls)
+        portrait = self.portraits.find(offer.portrait)
+
+        async def make(on_closed: Callable[[LiveFace], None]) -> tuple[LiveFace, str]:
+            identity = await self.portraits.identity(portrait)
+            face = await open_face(
+                self.bridge, identity, self.settings, self.voices, offer.mode, controls, on_closed
+            )
+            try:
+                return face, await face.begin(offer.sdp)
+            except BaseException:
+                await face.close()
+                raise
+
+        return await self.registry.admit(make)
+
+    async def close(self) -> None:
+        await self.registry.close()
+        await self.voices.close()
+        await self.portraits.close()
+        await self.bridge.stop()
+
+
+def hub_of(connection: HTTPConnection) -> Hub:
+    hub = connection.app.state.hub
+    assert isinstance(hub, Hub)
+    return hub
+
+
+def request_hub(request: Request) -> Hub:
+    """The hub as a dependency of HTTP routes."""
+    return hub_of(request)

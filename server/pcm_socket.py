@@ -1,0 +1,185 @@
+"""The WebSocket a program speaks through: PCM in, events out.
+
+First message, text: `{"rate": 24000, "format": "s16le" | "f32le", "channels": 1, "live": false}`. Then binary
+chunks of any size, `{"end": true}` after each utterance if the program knows, `{"interrupt": true}` to stop.
+Events come back as JSON. A program that sends faster than real time is slowed down by TCP: two seconds of
+its sound are kept, not more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from server.errors import kind_of
+from server.hub import hub_of
+from server.live import LiveFace
+from sonic_stream.config import nearest
+from sonic_stream.errors import BadInputError, SonicError
+from sonic_stream.media.resample import check_rate
+from sonic_stream.types import F32
+
+sockets = APIRouter()
+
+MESSAGE_LIMIT = 1024 * 1024
+"""Bytes in one message; ten seconds of the fattest sound."""
+FORMATS = {"s16le": 2, "f32le": 4}
+CLOSE_UNUSABLE, CLOSE_UNKNOWN, CLOSE_TAKEN = 4422, 4404, 4503
+"""Close codes: 4000 plus the HTTP status of the same refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What the bytes mean."""
+
+    rate_hz: int
+    kind: str
+    channels: int
+    live: bool
+
+    @property
+    def width(self) -> int:
+        """Bytes of one instant."""
+        return FORMATS[self.kind] * self.channels
+
+
+def read_format(message: str) -> Format:
+    """The first message. Errors: `BadInputError`."""
+    try:
+        told = json.loads(message)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise BadInputError(
+            'The first message has to be JSON such as {"rate": 24000, "format": "s16le", "channels": 1}.'
+        )
+    for name in told:
+        if name not in ("rate", "format", "channels", "live"):
+            known = ("rate", "format", "channels", "live")
+            raise BadInputError(f"There is no field '{name[:40]}'{nearest(name, known) or '.'}")
+    rate, kind, channels = told.get("rate"), told.get("format", "s16le"), told.get("channels", 1)
+    if not isinstance(rate, int) or isinstance(rate, bool):
+        raise BadInputError("'rate' has to be the sample rate in Hz, a whole number such as 24000.")
+    if kind not in FORMATS:
+        raise BadInputError(f"'format' is {kind!r}, but has to be one of {', '.join(FORMATS)}.")
+    if channels not in (1, 2) or isinstance(channels, bool):
+        raise BadInputError("'channels' has to be 1 or 2.")
+    if not isinstance(told.get("live", False), bool):
+        raise BadInputError("'live' has to be true or false.")
+    return Format(check_rate(rate), kind, channels, bool(told.get("live", False)))
+
+
+class PcmReader:
+    """Bytes cut anywhere -> whole samples; keeps the odd bytes for the next chunk."""
+
+    def __init__(self, layout: Format) -> None:
+        self._layout = layout
+        self._rest = b""
+
+    def read(self, data: bytes) -> F32:
+        """float32 [N] mono -1..1. Errors: `BadInputError` for floats that are not finite."""
+        data = self._rest + data
+        whole = len(data) - len(data) % self._layout.width
+        self._rest = data[whole:]
+        if self._layout.kind == "s16le":
+            samples = np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
+        else:
+            samples = np.frombuffer(data[:whole], "<f4").astype(np.float32)
+            if not np.isfinite(samples).all():
+                raise BadInputError("The sound holds values that are not numbers; is it really f32le?")
+            samples = np.clip(samples, -1, 1)
+        if self._layout.channels == 2:
+            samples = samples.reshape(-1, 2).mean(axis=1)
+        return samples.astype(np.float32)
+
+
+@sockets.websocket("/api/sessions/{session_id}/audio")
+async def audio(socket: WebSocket, session_id: str) -> None:
+    """See the module's text."""
+    await socket.accept()
+    try:
+        face = hub_of(socket).registry.find(session_id)
+        face.take_socket()
+    except SonicError as error:
+        await _refuse(socket, error)
+        return
+    events = face.listen()
+    telling = asyncio.create_task(_tell(socket, events), name="events")
+    hearing = asyncio.create_task(_hear(socket, face), name="sound")
+    try:
+        await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (telling, hearing):
+            task.cancel()
+        ended = await asyncio.gather(telling, hearing, return_exceptions=True)
+        face.unlisten(events)
+        face.leave_socket()
+    for result in ended:
+        if isinstance(result, SonicError):
+            await _refuse(socket, result)
+            return
+        if isinstance(result, BaseException) and not isinstance(
+            result, WebSocketDisconnect | asyncio.CancelledError
+        ):
+            raise result
+    if socket.client_state.name == "CONNECTED" and socket.application_state.name == "CONNECTED":
+        await socket.close(1000)
+
+
+async def _refuse(socket: WebSocket, error: SonicError) -> None:
+    code = 4000 + error.http_status
+    try:
+        await socket.send_json({"type": "error", "kind": kind_of(error), "message": str(error)})
+        await socket.close(code, str(error)[:120])
+    except (RuntimeError, WebSocketDisconnect):
+        return  # gone before it could be told
+
+
+async def _tell(socket: WebSocket, events: asyncio.Queue[dict[str, Any]]) -> None:
+    while True:
+        event = await events.get()
+        if event["type"] == "closed":
+            return
+        await socket.send_json(event)
+
+
+async def _hear(socket: WebSocket, face: LiveFace) -> None:
+    layout: Format | None = None
+    reader: PcmReader | None = None
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        text, data = message.get("text"), message.get("bytes")
+        if len(text or data or "") > MESSAGE_LIMIT:
+            raise BadInputError(f"A message may have {MESSAGE_LIMIT // 2**20} MB; send smaller chunks.")
+        if text is not None and layout is None:
+            layout = read_format(text)
+            reader = PcmReader(layout)
+            await socket.send_json({"type": "ready", "epoch": face.session.epoch})
+        elif layout is None or reader is None:
+            raise BadInputError("Say what the bytes mean first: a JSON message with rate and format.")
+        elif data is not None:
+            samples = reader.read(data)
+            if len(samples):
+                await face.push(samples, layout.rate_hz, layout.live)
+        else:
+            _obey(face, text or "")
+
+
+def _obey(face: LiveFace, text: str) -> None:
+    try:
+        told = json.loads(text)
+    except ValueError:
+        told = None
+    if told == {"end": True}:
+        face.end_utterance()
+    elif told == {"interrupt": True}:
+        face.interrupt()
+    else:
+        raise BadInputError('Between chunks only {"end": true} and {"interrupt": true} are understood.')

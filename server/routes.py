@@ -1,0 +1,168 @@
+"""HTTP: portraits, voices, sessions, health. The paths are described in `docs/protocol.md`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, File, Response, UploadFile
+
+from server.hub import Hub, changed, request_hub
+from server.live import Text
+from server.portraits import Portrait
+from server.schemas import ModeChange, Offer, Say
+from sonic_stream.errors import BadInputError
+
+api = APIRouter(prefix="/api")
+operators = APIRouter()
+HubOf = Annotated[Hub, Depends(request_hub)]
+
+
+def _shown(portrait: Portrait) -> dict[str, Any]:
+    return {
+        "id": portrait.id,
+        "name": portrait.name,
+        "bundled": portrait.bundled,
+        "thumbnail": f"/api/portraits/{portrait.id}/thumbnail",
+        "advice": list(portrait.advice),
+    }
+
+
+@api.get("/portraits")
+async def list_portraits(hub: HubOf) -> dict[str, Any]:
+    """The portraits to choose from; the first is the default."""
+    return {"portraits": [_shown(portrait) for portrait in hub.portraits.all()]}
+
+
+@api.post("/portraits", status_code=201)
+async def add_portrait(hub: HubOf, file: Annotated[UploadFile, File()]) -> dict[str, Any]:
+    """Uploads a portrait (multipart field `file`); refused with the reason when it cannot be used."""
+    data = await file.read()
+    name = (file.filename or "").rpartition(".")[0][:60]
+    return _shown(await hub.portraits.add(data, name))
+
+
+@api.get("/portraits/{portrait_id}/thumbnail")
+async def thumbnail(hub: HubOf, portrait_id: str) -> Response:
+    """A square JPEG of 192 px."""
+    data = await hub.portraits.thumbnail(hub.portraits.find(portrait_id))
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
+
+
+@api.get("/portraits/{portrait_id}/image")
+async def image(hub: HubOf, portrait_id: str) -> Response:
+    """The portrait as the face will be framed, a JPEG (made ready first if it is new)."""
+    portrait = hub.portraits.find(portrait_id)
+    data = await hub.portraits.still(portrait)
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
+
+
+@api.get("/voices")
+async def list_voices(hub: HubOf) -> dict[str, Any]:
+    """The voices for text; `missing` says why there are none."""
+    voices = [{"id": v.id, "label": v.label, "language": v.language} for v in hub.voices.all]
+    return {"voices": voices, "missing": hub.voices.missing if not voices else ""}
+
+
+@api.post("/sessions", status_code=201)
+async def start_session(hub: HubOf, offer: Offer) -> dict[str, Any]:
+    """An SDP offer in, the answer out; 503 when the server is taken."""
+    face, answer = await hub.start_session(offer)
+    return {"id": face.id, "sdp": answer, "type": "answer", "mode": face.mode}
+
+
+@api.get("/sessions/{session_id}")
+async def status(hub: HubOf, session_id: str) -> dict[str, Any]:
+    """State, latency and counts of a session."""
+    return hub.registry.find(session_id).status()
+
+
+@api.delete("/sessions/{session_id}", status_code=204)
+async def end_session(hub: HubOf, session_id: str) -> None:
+    """Ends a session; returns when its place is free."""
+    await hub.registry.find(session_id).close()
+
+
+@api.post("/sessions/{session_id}/leave", status_code=204)
+async def leave(hub: HubOf, session_id: str) -> None:
+    """The same for `navigator.sendBeacon`, which can only POST."""
+    await hub.registry.find(session_id).close()
+
+
+@api.post("/sessions/{session_id}/say", status_code=202)
+async def say(hub: HubOf, session_id: str, wish: Say) -> dict[str, Any]:
+    """Speaks a text with a voice, after what already waits (or at once with `interrupt`)."""
+    face = hub.registry.find(session_id)
+    if len(wish.text) > hub.settings.text_limit:
+        raise BadInputError(
+            f"The text has {len(wish.text)} characters; at most {hub.settings.text_limit} are spoken at once."
+        )
+    if not wish.text.strip():
+        raise BadInputError("The text is empty; write what the face should say.")
+    hub.voices.check(wish.voice)
+    if wish.interrupt:
+        face.interrupt()
+    face.say(Text(wish.text, wish.voice, wish.rate))
+    return {"waiting": face.status()["texts_waiting"]}
+
+
+@api.post("/sessions/{session_id}/interrupt")
+async def interrupt(hub: HubOf, session_id: str) -> dict[str, Any]:
+    """Silence at once: text, sound that was pushed and the microphone's last words are dropped."""
+    return {"epoch": hub.registry.find(session_id).interrupt()}
+
+
+@api.post("/sessions/{session_id}/controls")
+async def controls(hub: HubOf, session_id: str, values: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+    """Changes gains while the face speaks; returns all of them."""
+    face = hub.registry.find(session_id)
+    new = changed(face.session.controls, values)
+    face.set_controls(new)
+    return {
+        "dynamic_scale": new.dynamic_scale,
+        "motion_scale": new.motion_scale,
+        "inference_steps": new.inference_steps,
+        "seed": new.seed,
+    }
+
+
+@api.post("/sessions/{session_id}/mode")
+async def set_mode(hub: HubOf, session_id: str, change: ModeChange) -> dict[str, Any]:
+    """`streamer`: the microphone drives the face. `assistant`: text and programs do."""
+    face = hub.registry.find(session_id)
+    face.set_mode(change.mode)
+    return {"mode": face.mode}
+
+
+@operators.get("/health")
+async def health(hub: HubOf, response: Response) -> dict[str, Any]:
+    """200 when faces can be served; says what is missing otherwise."""
+    failure = hub.bridge.failure
+    if not hub.bridge.is_ready:
+        response.status_code = 503
+    return {
+        "status": "ok" if hub.bridge.is_ready else "failed" if failure else "loading",
+        "problem": str(failure) if failure else "",
+        "sessions": len(hub.registry),
+        "capacity": hub.registry.capacity,
+        "voices": len(hub.voices.all),
+        "voice_problem": hub.voices.missing if not hub.voices.all else "",
+        "portraits": len(hub.portraits.all()),
+        "uptime_s": round(time.monotonic() - hub.started_s, 1),
+    }
+
+
+@operators.get("/metrics")
+async def metrics(hub: HubOf) -> Response:
+    """The same and every session's counts, in Prometheus' text format."""
+    lines = [
+        "# TYPE sonic_stream_sessions gauge",
+        f"sonic_stream_sessions {len(hub.registry)}",
+        "# TYPE sonic_stream_capacity gauge",
+        f"sonic_stream_capacity {hub.registry.capacity}",
+    ]
+    for number, face in enumerate(hub.registry.faces):
+        for name, value in face.status().items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                lines.append(f'sonic_stream_session_{name}{{place="{number}"}} {value}')
+    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")

@@ -1,0 +1,77 @@
+"""`sonic-stream serve`: the real engine behind the application, on a port of this machine."""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+import uvicorn
+
+from server.app import create_app
+from server.settings import ServerSettings
+from server.tts.base import VoiceEngine, Voices
+from server.tts.espeak import EspeakEngine
+from sonic_stream.engine.base import Engine
+from sonic_stream.errors import BadInputError, MissingPieceError
+from sonic_stream.types import Identity, PortraitSettings
+
+__all__ = ["ServerSettings", "serve"]
+
+
+def load_voices() -> Voices:
+    """The voices that are installed; none is no error, the reason is kept for the page."""
+    engines: list[VoiceEngine] = []
+    missing = ""
+    try:
+        engines.append(EspeakEngine.load())
+    except MissingPieceError as error:
+        missing = str(error)
+    return Voices(engines, missing)
+
+
+def _identify(image: bytes, settings: PortraitSettings) -> Identity:
+    from sonic_stream.face import identify
+
+    return identify(image, settings)
+
+
+def serve(settings: ServerSettings) -> None:
+    """Serves until interrupted (Ctrl-C). Errors: `BadInputError` for a port that cannot be used."""
+
+    def engine() -> Engine:
+        from sonic_stream.engine.local import LocalEngine
+
+        return LocalEngine.load(device=settings.device, capacity=settings.capacity)
+
+    app = create_app(settings, engine, _identify, load_voices())
+    listening = _listen(settings.host, settings.port)
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(
+        f"Sonic Stream: open http://{shown}:{listening.getsockname()[1]} in a browser. Ctrl-C ends it.",
+        flush=True,
+    )
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        ws_max_size=2 * 1024 * 1024,
+        timeout_graceful_shutdown=3,
+        loop="asyncio",
+    )
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        listening.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except (OSError, OverflowError) as error:
+        raise BadInputError(
+            f"Cannot listen on {host} port {port} ({error}); choose another with --host and --port."
+        ) from error
+    return listening

@@ -1,0 +1,35 @@
+"""The bodies of requests: what may be in them and how it is checked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Offer(_Strict):
+    """A browser wants to see and hear a face."""
+
+    sdp: Annotated[str, Field(min_length=1, max_length=100_000)]
+    type: Literal["offer"] = "offer"
+    portrait: Annotated[str, Field(max_length=100)] | None = None
+    mode: Literal["assistant", "streamer"] = "assistant"
+    controls: dict[str, Any] = {}
+
+
+class Say(_Strict):
+    """A text to speak."""
+
+    text: Annotated[str, Field(min_length=1)]
+    voice: Annotated[str, Field(max_length=100)] | None = None
+    rate: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
+    interrupt: bool = False
+    """Stop what is being said first."""
+
+
+class ModeChange(_Strict):
+    mode: Literal["assistant", "streamer"]

@@ -1,0 +1,168 @@
+"""The built-in voice: espeak-ng through the `espeakng-loader` wheel (the extra `voice`), no download.
+
+espeak-ng is licensed GPL-3.0-or-later; it is an optional part that the user installs, not part of this
+package. Its library has one global state, so one worker thread owns it, and each sentence is one piece of
+work: speech of two sessions takes turns, and an interruption costs at most the rest of a sentence's
+synthesis, a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import re
+import threading
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from server.tts.base import Voice
+from sonic_stream.errors import MissingPieceError
+from sonic_stream.types import F32
+
+_SYNCHRONOUS = 2
+_TEXT_UTF8 = 1
+_POSITION_CHARACTER = 1
+_RATE, _VOLUME, _PITCH, _RANGE, _WORD_GAP = 1, 2, 3, 4, 7
+_WORDS_PER_MINUTE = 158
+_LONGEST_PIECE = 280  # characters; a sentence beyond it is spoken in parts
+
+VOICES = (
+    ("en-us", "m3", 42, "English (US), low", "en-US"),
+    ("en-us", "f2", 48, "English (US), high", "en-US"),
+    ("en-gb", "m3", 42, "English (UK), low", "en-GB"),
+    ("en-gb", "f2", 48, "English (UK), high", "en-GB"),
+    ("de", "m3", 42, "Deutsch, tief", "de"),
+    ("de", "f2", 48, "Deutsch, hoch", "de"),
+    ("fr-fr", "f2", 48, "Français", "fr"),
+    ("es", "m3", 42, "Español", "es"),
+    ("it", "f2", 48, "Italiano", "it"),
+    ("pt-br", "f2", 48, "Português (Brasil)", "pt-BR"),
+    ("nl", "m3", 42, "Nederlands", "nl"),
+    ("pl", "f2", 48, "Polski", "pl"),
+    ("sv", "f2", 48, "Svenska", "sv"),
+    ("tr", "m3", 42, "Türkçe", "tr"),
+    ("hi", "f2", 48, "हिन्दी", "hi"),
+    ("cmn", "f2", 48, "中文", "zh"),
+    ("ja", "f2", 48, "日本語", "ja"),
+)
+"""Language, variant, pitch 0-100, label, BCP 47 tag."""
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+_END = re.compile(r"(?<=[.!?…。！？;:])\s+|\n+|(?<=[。！？])")
+
+
+def sentences(text: str) -> list[str]:
+    """`text` in pieces that can be spoken one after the other, none much longer than a breath."""
+    pieces: list[str] = []
+    for sentence in _END.split(text):
+        rest = " ".join(sentence.split())
+        while len(rest) > _LONGEST_PIECE:
+            cut = max(rest.rfind(", ", 0, _LONGEST_PIECE), rest.rfind(" ", 0, _LONGEST_PIECE))
+            cut = cut if cut > 0 else _LONGEST_PIECE
+            pieces.append(rest[:cut].strip())
+            rest = rest[cut:].lstrip(", ")
+        if rest:
+            pieces.append(rest)
+    return pieces
+
+
+class _Library:
+    """The C library; every method runs on the one worker thread."""
+
+    def __init__(self) -> None:
+        try:
+            import espeakng_loader
+
+            self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
+            data = str(espeakng_loader.get_data_path())
+        except (ImportError, OSError, RuntimeError) as error:
+            raise MissingPieceError(
+                "The built-in voice is not installed; run: pip install 'sonic-stream[voice]'."
+            ) from error
+        # The wheel's library looks for its data one level up from what it is given.
+        rate_hz = self._lib.espeak_Initialize(_SYNCHRONOUS, 100, data.encode(), 0)
+        if rate_hz <= 0:
+            raise MissingPieceError(
+                "The built-in voice cannot find its data; reinstall the package espeakng-loader."
+            )
+        self.rate_hz = int(rate_hz)
+        self._chunks: list[F32] = []
+        self._stop: threading.Event | None = None
+        self._callback = _Callback(self._collect)  # kept: the library holds only a pointer
+        self._lib.espeak_SetSynthCallback(self._callback)
+        self._settings: tuple[str, float, int] | None = None
+
+    def _collect(self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: int | None) -> int:
+        if self._stop is not None and self._stop.is_set():
+            return 1
+        if count > 0 and samples:
+            chunk = np.ctypeslib.as_array(samples, shape=(count,)).astype(np.float32)
+            self._chunks.append((chunk / 32768).astype(np.float32))
+        return 0
+
+    def speak(self, text: str, name: str, pitch: int, rate: float, stop: threading.Event) -> F32:
+        """One piece of text as sound, float32 [N] at `rate_hz`."""
+        if self._settings != (name, rate, pitch):
+            self._lib.espeak_SetVoiceByName(name.encode())
+            for parameter, value in (
+                (_RATE, round(_WORDS_PER_MINUTE * rate)),
+                (_VOLUME, 100),
+                (_PITCH, pitch),
+                (_RANGE, 55),
+                (_WORD_GAP, 0),
+            ):
+                self._lib.espeak_SetParameter(parameter, value, 0)
+            self._settings = (name, rate, pitch)
+        self._chunks, self._stop = [], stop
+        encoded = text.encode("utf-8", "replace")
+        self._lib.espeak_Synth(encoded, len(encoded) + 1, 0, _POSITION_CHARACTER, 0, _TEXT_UTF8, None, None)
+        return np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.float32)
+
+
+class EspeakEngine:
+    """Implements `VoiceEngine`. Errors: `MissingPieceError` at `load`."""
+
+    def __init__(self, library: _Library, worker: ThreadPoolExecutor) -> None:
+        self._library = library
+        self._worker = worker
+        self._voices = {
+            f"{language}-{'low' if variant.startswith('m') else 'high'}": (f"{language}+{variant}", pitch)
+            for language, variant, pitch, _, _ in VOICES
+        }
+        ids = list(self._voices)
+        self._list = [Voice(ids[i], label, tag) for i, (_, _, _, label, tag) in enumerate(VOICES)]
+
+    @classmethod
+    def load(cls) -> EspeakEngine:
+        worker = ThreadPoolExecutor(1, thread_name_prefix="espeak")
+        try:
+            return cls(worker.submit(_Library).result(), worker)
+        except BaseException:
+            worker.shutdown(wait=False)
+            raise
+
+    @property
+    def voices(self) -> Sequence[Voice]:
+        return self._list
+
+    async def speak(self, text: str, voice: str, rate: float) -> AsyncIterator[tuple[F32, int]]:
+        name, pitch = self._voices[voice]
+        stop = threading.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            for sentence in sentences(text):
+                sound = await loop.run_in_executor(
+                    self._worker, self._library.speak, sentence, name, pitch, rate, stop
+                )
+                # In short chunks, so that whoever plays it can stop between them.
+                step = self._library.rate_hz // 5
+                for start in range(0, len(sound), step):
+                    yield sound[start : start + step], self._library.rate_hz
+        finally:
+            stop.set()
+
+    async def close(self) -> None:
+        self._worker.shutdown(wait=False, cancel_futures=True)

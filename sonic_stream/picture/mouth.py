@@ -110,7 +110,9 @@ class MouthInterior:
         if self._softness_px > 0.2:
             cv2.GaussianBlur(radiance, (0, 0), self._softness_px, dst=radiance)
         anchor = np.round(upper[:2]).astype(np.int64)
-        mouth_kernels.lay_under(canvas, opening, maps[0], radiance, self._grain, anchor, x0, y0)
+        mouth_kernels.lay_under(
+            canvas, opening, maps[0], radiance, self._look[8], self._grain, anchor, x0, y0
+        )
 
 
 def _light_maps(opening: F32, unit_px: float) -> F32:
@@ -118,9 +120,11 @@ def _light_maps(opening: F32, unit_px: float) -> F32:
     maps = np.empty((BLUR_LEVELS, *opening.shape), np.float32)
     for level in range(BLUR_LEVELS):
         blur = mouth_shading.NEAR_BLUR * mouth_shading.BLUR_STEP**level
+        if blur * unit_px < 3:
+            cv2.GaussianBlur(opening, (0, 0), blur * unit_px, dst=maps[level], borderType=cv2.BORDER_CONSTANT)
+            continue
         # two box filters of width n have the variance (n * n - 1) / 6
-        side = 2 * round((np.sqrt(6 * (blur * unit_px) ** 2 + 1) - 1) / 2) + 1
-        side = min(side, 255)
+        side = min(2 * round((np.sqrt(6 * (blur * unit_px) ** 2 + 1) - 1) / 2) + 1, 255)
         once = cv2.blur(opening, (side, side), borderType=cv2.BORDER_CONSTANT)
         cv2.blur(once, (side, side), dst=maps[level], borderType=cv2.BORDER_CONSTANT)
     return maps

@@ -113,12 +113,20 @@ def draw(
 
 @nb.njit(cache=True, nogil=True, fastmath=True)
 def lay_under(
-    canvas: Array, opening: Array, edge: Array, radiance: Array, grain: Array, anchor: Array, x0: int, y0: int
+    canvas: Array,
+    opening: Array,
+    edge: Array,
+    radiance: Array,
+    warm: Array,
+    grain: Array,
+    anchor: Array,
+    x0: int,
+    y0: int,
 ) -> None:
     """Blends the inside into the canvas where the lips are apart, darker where they touch it.
 
     `radiance` float32 [h, w, 3] squared RGB 0..1, `edge` [h, w] the opening blurred by about a pixel,
-    `grain` [n, n] in 8-bit steps, shifted by `anchor` (x, y) px so that it rides with the teeth.
+    `warm` [3] the tint of light inside, `grain` [n, n] in 8-bit steps, shifted by `anchor` (x, y) px so that it rides with the teeth.
     """
     rows, columns = opening.shape
     side = grain.shape[0]
@@ -128,11 +136,13 @@ def lay_under(
             if not cover > 0.0:
                 continue
             cover = min(cover, 1.0)
-            inward = min(max((edge[i, j] - 0.42) / 0.5, 0.0), 1.0)
-            contact = 0.28 + 0.72 * inward * inward * (3.0 - 2.0 * inward)
+            inward = min(max((edge[i, j] - 0.40) / 0.56, 0.0), 1.0)
+            shadow = 0.55 * (1.0 - inward * inward * (3.0 - 2.0 * inward))
             row, column = y0 + i, x0 + j
             speck = grain[(row - anchor[1]) % side, (column - anchor[0]) % side]
             for k in range(3):
-                inside = 255.0 * math.sqrt(min(max(radiance[i, j, k], 0.0) * contact, 1.0))
+                # the lips' own red gets into the shadow
+                lit = max(radiance[i, j, k], 0.0) * (1.0 - shadow * (1.0 - 0.2 * warm[k]))
+                inside = 255.0 * math.sqrt(min(lit, 1.0))
                 inside = min(max(inside + speck * min(0.3 + inside / 128.0, 1.0), 0.0), 255.0)
                 canvas[row, column, k] = int(canvas[row, column, k] * (1.0 - cover) + inside * cover + 0.5)

@@ -78,10 +78,10 @@ def look_of(colours: Colours, traits: MouthTraits) -> MouthLook:
     flesh_level = 0.5 * white + 0.3 * brightness
     pink = (1 + colourful * (MUCOSA_CHROMA - 1)) * cast
     lip_pink = lip / max(float(np.max(lip)) / 1.4, 1e-3) if colourful > 0 else lip
-    flesh = flesh_level * (0.62 * pink + 0.38 * lip_pink) * 0.97
+    flesh = flesh_level * (0.62 * pink + 0.38 * lip_pink) * 1.16
     tongue = np.clip(flesh, 0.01, 0.95) ** 2
-    gums = np.clip(flesh * (1 + colourful * (np.array([1.0, 0.94, 0.95]) - 1)), 0.01, 0.95) ** 2
-    cavity = tongue * (1 + colourful * (np.array([0.62, 0.42, 0.40]) - 1)) * 0.62
+    gums = np.clip(0.88 * flesh * (1 + colourful * (np.array([1.0, 0.94, 0.95]) - 1)), 0.01, 0.95) ** 2
+    cavity = tongue * (1 + colourful * (np.array([0.62, 0.42, 0.40]) - 1)) * 0.46
     floor = float(np.clip(0.62 * traits.black, 0.02, 0.09)) * min(1.0, 0.4 + brightness)
     deep = cavity * 0.02 + floor**2 * (1 + colourful * (np.array([1.7, 0.85, 0.8]) - 1))
     gloss = np.clip(white * (0.5 + 0.5 * cast), 0, 1) ** 2

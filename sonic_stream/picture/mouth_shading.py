@@ -141,19 +141,19 @@ def shade(
 
                 plane = lip_plane[0] + lip_plane[1] * px + lip_plane[2] * py + lip_plane[3] * px * px
                 behind = min(max((plane - depth[y, x]) / unit_px, 0.0), 8.0)
-                level = math.log((NEAR_BLUR + 0.26 * behind) / NEAR_BLUR) * per_level
+                level = math.log((NEAR_BLUR + 0.32 * behind) / NEAR_BLUR) * per_level
                 level = min(max(level, 0.0), farthest)
                 shift = min(behind, 1.2) * aside * unit_px
                 fade = math.exp(-0.45 * max(behind - 1.0, 0.0))
                 ambient = seen(maps, level, px, py)
-                ambient *= (1.7 - 0.7 * ambient) * fade
+                ambient *= (1.55 - 0.55 * ambient) * fade
                 key = seen(maps, level, px + sun[0] * shift, py + sun[1] * shift)
                 key *= (1.5 - 0.5 * key) * fade
                 facing = max((nx * sun[0] + ny * sun[1] + nz * sun[2] + 0.35) / 1.35, 0.0)
                 straight = 0.62 * ambient * (0.55 + 0.45 * max(nz, 0.0)) + 0.58 * key * facing
                 light = straight + 0.16 * maps[maps.shape[0] - 1, i, j] * fade
                 # what comes in by detours has met the red walls
-                detour = 1.0 - min(0.28 + straight, 1.0)
+                detour = 1.0 - min(0.18 + straight, 1.0)
                 mirror = max(nx * hx + ny * hy + nz * hz, 0.0)
                 if kind <= TEETH_LOWER:
                     gap = ramp(abs(side), 0.62, 1.0)
@@ -172,8 +172,9 @@ def shade(
                 elif kind == TONGUE:
                     light *= 1.0 - math.exp(-((side / 0.3) ** 2)) * 0.2 * min(1.6 - 1.5 * height, 1.0)
                     r, g, u = tongue[0], tongue[1], tongue[2]
-                    glint = (0.05 * power(mirror, 3) + 0.20 * power(mirror, 5)) * key
-                elif kind == GUMS:
+                    glint = (0.07 * power(mirror, 3) + 0.22 * power(mirror, 5)) * key
+                elif kind == GUMS:  # the palate too, which lies deep
+                    light *= math.exp(-0.30 * max(behind - 1.0, 0.0))
                     r, g, u = gums[0], gums[1], gums[2]
                     glint = 0.06 * power(mirror, 4) * key
                 else:

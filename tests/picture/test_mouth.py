@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from sonic_stream.face.head import Head, load_head
+from sonic_stream.picture import mouth_traits
 from sonic_stream.picture.mouth import MouthInterior
-from sonic_stream.picture.mouth_traits import MouthTraits
+from sonic_stream.picture.mouth_traits import MouthTraits, measure_traits
 from sonic_stream.types import F32, U8, Colours
 
 SIZE, SCALE = 256, 16.0
@@ -194,3 +195,66 @@ def test_points_that_are_not_numbers_are_left_out(mouth: MouthInterior) -> None:
 def test_tongue_out_changes_the_picture(mouth: MouthInterior) -> None:
     plain, out = Scene(jawOpen=0.4), Scene(jawOpen=0.4, tongueTip=1.0)
     assert np.abs(plain.paint(mouth).astype(int) - out.paint(mouth).astype(int)).max() > 15
+
+
+def portrait(teeth: bool = False, blur_px: float = 0.0) -> tuple[U8, F32]:
+    """A drawn face, uint8 [256, 256, 3], with the landmarks that matter, float32 [478, 2]."""
+    landmarks = np.full((478, 2), 128, np.float32)
+    angle = np.linspace(0, 2 * np.pi, 19)[:-1]
+    oval = np.stack([128 + 75 * np.sin(angle), 128 - 95 * np.cos(angle)], 1)
+    landmarks[list(mouth_traits._FACE)] = oval
+    canvas = np.full((SIZE, SIZE, 3), (60, 90, 120), np.uint8)
+    cv2.fillPoly(canvas, [oval.astype(np.int32)], (200, 160, 140))
+    for eye, iris, x in zip(mouth_traits._EYES, mouth_traits._IRISES, (160, 96), strict=True):
+        turn = np.linspace(0, 2 * np.pi, 17)[:-1]
+        landmarks[list(eye)] = np.stack([x + 16 * np.cos(turn), 100 + 8 * np.sin(turn)], 1)
+        cv2.ellipse(canvas, (x, 100), (16, 8), 0, 0, 360, (215, 215, 210), -1)
+        cv2.circle(canvas, (x, 100), 6, (40, 30, 20), -1)
+        landmarks[list(iris)] = (x, 100), (x + 6, 100)
+    turn = np.linspace(0, 2 * np.pi, 21)[:-1]
+    landmarks[list(mouth_traits._LIPS_INNER)] = np.stack([128 + 26 * np.cos(turn), 180 + 6 * np.sin(turn)], 1)
+    landmarks[13], landmarks[14] = (128, 174), (128, 186)
+    inside = (235, 222, 200) if teeth else (60, 25, 25)
+    cv2.ellipse(canvas, (128, 180), (30, 10), 0, 0, 360, (190, 100, 100), -1)
+    cv2.ellipse(canvas, (128, 180), (26, 6), 0, 0, 360, inside, -1)
+    for index, place in zip(
+        mouth_traits._CHEEKS, ((85, 140), (170, 140), (95, 150), (160, 150)), strict=True
+    ):
+        landmarks[index] = place
+    landmarks[10], landmarks[152] = oval[0], oval[9]
+    if blur_px:
+        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), blur_px), np.uint8)
+    return canvas, landmarks
+
+
+def test_own_teeth_are_found_only_where_they_show() -> None:
+    teeth = measure_traits(*portrait(teeth=True)).teeth
+    assert teeth is not None
+    assert np.allclose(teeth, np.array([235, 222, 200]) / 255, atol=0.02)
+    assert measure_traits(*portrait(teeth=False)).teeth is None
+
+
+def test_white_and_black_are_read_off_the_face() -> None:
+    traits = measure_traits(*portrait())
+    assert traits.white == pytest.approx(214 / 255, abs=0.02)
+    assert traits.black < 0.16
+
+
+def test_softness_grows_with_blur() -> None:
+    measured = [measure_traits(*portrait(blur_px=blur)).softness_px for blur in (0.0, 1.0, 2.0)]
+    assert measured[0] < 0.3
+    assert measured[0] < measured[1] < measured[2]
+
+
+def test_grain_is_that_of_the_cheeks() -> None:
+    canvas, landmarks = portrait()
+    noise = np.random.default_rng(1).normal(0, 4, canvas.shape[:2])[..., None]
+    grainy = np.clip(canvas + noise, 0, 255).astype(np.uint8)
+    assert measure_traits(canvas, landmarks).grain < 0.5
+    assert measure_traits(grainy, landmarks).grain == pytest.approx(4, rel=0.35)
+
+
+def test_a_tiny_or_empty_face_measures_to_the_usual() -> None:
+    canvas, landmarks = portrait()
+    assert measure_traits(canvas, np.zeros_like(landmarks)) == MouthTraits()
+    assert measure_traits(canvas, landmarks - 1000) == MouthTraits()

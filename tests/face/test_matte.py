@@ -1,0 +1,74 @@
+"""The matte keeps the person and drops the background."""
+
+import cv2
+import numpy as np
+import pytest
+
+from sonic_stream.face import identify, matte
+from sonic_stream.face.matte import Segmenter, face_mask, outline, person_matte, shared_segmenter
+from sonic_stream.types import F32, U8, Identity, PortraitSettings
+
+
+@pytest.fixture(scope="module")
+def identity(portraits: list) -> Identity:
+    return identify(portraits[0].read_bytes(), PortraitSettings())
+
+
+class Blind(Segmenter):
+    """A segmenter that sees the same everywhere, as on pictures it was not made for."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self._value = value
+
+    def person(self, image: U8) -> F32:
+        return np.full(image.shape[:2], self._value, np.float32)
+
+
+def test_the_head_is_in_and_the_corners_are_out(identity: Identity) -> None:
+    mask = identity.matte
+    assert mask.shape == identity.crop.shape[:2] and mask.dtype == np.uint8
+    face = face_mask(identity.landmarks, mask.shape[0])
+    assert mask[face > 0].min() > 200
+    corner = mask.shape[0] // 12
+    assert mask[:corner, :corner].mean() < 20 and mask[:corner, -corner:].mean() < 20
+    assert 0.2 < (mask > 127).mean() < 0.85
+    assert mask[-3:].max() > 200, "shoulders reach the lower edge"
+
+
+def test_the_matte_is_one_piece(identity: Identity) -> None:
+    solid = (identity.matte > 127).astype(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(solid)
+    sizes = np.sort(stats[1:, cv2.CC_STAT_AREA])[::-1]
+    assert sizes[0] > 0.99 * sizes.sum()
+
+
+def test_the_same_crop_gives_the_same_matte(identity: Identity) -> None:
+    again = person_matte(identity.crop, identity.landmarks, shared_segmenter())
+    assert np.array_equal(again, identity.matte)
+
+
+@pytest.mark.parametrize("seen", [0.0, 1.0])
+def test_a_blind_segmenter_is_replaced_by_proportion(identity: Identity, seen: float) -> None:
+    mask = person_matte(identity.crop, identity.landmarks, Blind(seen))
+    corner = mask.shape[0] // 12
+    assert mask[face_mask(identity.landmarks, mask.shape[0]) > 0].min() > 150
+    assert mask[:corner, :corner].mean() < 40 and mask[:corner, -corner:].mean() < 40
+    overlap = ((mask > 127) & (identity.matte > 127)).sum() / ((mask > 127) | (identity.matte > 127)).sum()
+    assert overlap > 0.6
+
+
+def test_the_outline_holds_head_and_shoulders(identity: Identity) -> None:
+    points, size = identity.landmarks, identity.crop.shape[0]
+    shape = outline(points, size)
+    assert shape[face_mask(points, size) > 0].min() > 0.5
+    assert shape[0, 0] < 0.05 and shape[0, -1] < 0.05
+    assert shape[-1, int(points[152, 0])] > 0.9
+
+
+def test_holes_are_filled_and_islands_dropped() -> None:
+    person = np.zeros((100, 100), bool)
+    person[30:, 30:70] = True
+    person[50:54, 50:54] = False
+    holes = matte._holes(person)
+    assert holes.sum() == 16 and holes[51, 51]

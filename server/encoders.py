@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import av
 from aiortc.codecs.base import Encoder
@@ -167,7 +168,7 @@ class LiveOpusEncoder(Encoder):
         # The encoder holds nothing back: one frame in, one packet out.
         return [bytes(packet) for packet in self._codec.encode(frame)], frame.pts
 
-    def pack(self, packet: Packet) -> tuple[list[bytes], int]:
+    def pack(self, packet: Packet[Any]) -> tuple[list[bytes], int]:
         assert packet.pts is not None and packet.time_base is not None
         return [bytes(packet)], convert_timebase(packet.pts, packet.time_base, Fraction(1, TICK_RATE))
 

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -137,14 +138,17 @@ def _failed(task: asyncio.Task[Identity]) -> bool:
     return task.cancelled() or task.exception() is not None
 
 
-def _jpeg(identity: Identity) -> bytes:
+def _jpeg(identity: Identity, size_px: int = 0) -> bytes:
+    picture = Image.fromarray(identity.crop)
+    if size_px:
+        picture = picture.resize((size_px, size_px), Image.Resampling.LANCZOS)
     out = io.BytesIO()
-    Image.fromarray(identity.crop).save(out, "JPEG", quality=90)
+    picture.save(out, "JPEG", quality=90)
     return out.getvalue()
 
 
-def _thumbnail(data: bytes) -> bytes:
-    with Image.open(io.BytesIO(data)) as image:
+def _thumbnail(load: Callable[[], bytes]) -> bytes:
+    with Image.open(io.BytesIO(load())) as image:
         upright = ImageOps.exif_transpose(image).convert("RGBA")
     plain = Image.new("RGBA", upright.size, "white")
     plain.alpha_composite(upright)

@@ -52,7 +52,7 @@ class SessionSettings:
     """Slots a starved face is held before it eases into idling."""
     patience: Ticks = 3 * FRAME_TICKS
     """A tail shorter than a hop waits this long for the rest of it."""
-    excess: Ticks = 2 * FRAME_TICKS
+    excess: Ticks = 3 * FRAME_TICKS // 2
     """Delay above the target that is tolerated in live speech ..."""
     excess_silent: Ticks = 5 * FRAME_TICKS // 4
     """... and where nobody speaks, so that a hop can be left out ..."""

@@ -1,0 +1,130 @@
+// The portraits: choosing one, uploading one by button or by drag and drop.
+
+import * as api from "./api.js";
+
+const PLUS = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 5v14M5 12h14"/></svg>';
+
+export class Gallery extends EventTarget {
+  constructor({ list, file, drop, advice }) {
+    super();
+    this.list = list;
+    this.file = file;
+    this.advice = advice;
+    this.portraits = [];
+    this.chosen = null;
+    file.addEventListener("change", () => {
+      if (file.files.length) this.upload(file.files[0]);
+      file.value = "";
+    });
+    this.listenForDrops(drop);
+    list.addEventListener("keydown", (event) => this.moveByKey(event));
+  }
+
+  async load(wanted) {
+    this.portraits = await api.portraits();
+    const first = this.portraits.find((p) => p.id === wanted) || this.portraits[0];
+    this.draw();
+    if (first) this.choose(first.id);
+  }
+
+  draw() {
+    this.list.replaceChildren(...this.portraits.map((p) => this.tile(p)), this.uploadTile());
+  }
+
+  tile(portrait) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "portrait";
+    button.dataset.id = portrait.id;
+    button.title = portrait.name;
+    button.setAttribute("role", "radio");
+    button.setAttribute("aria-label", portrait.name);
+    const image = new Image();
+    image.src = portrait.thumbnail;
+    image.alt = "";
+    image.draggable = false;
+    button.append(image);
+    button.addEventListener("click", () => this.choose(portrait.id));
+    this.mark(button);
+    return button;
+  }
+
+  uploadTile() {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "portrait upload";
+    button.id = "upload";
+    button.title = "Upload a portrait, or drop one anywhere";
+    button.innerHTML = `<span>${PLUS}Upload</span>`;
+    button.addEventListener("click", () => this.file.click());
+    return button;
+  }
+
+  mark(button) {
+    const on = button.dataset.id === this.chosen;
+    button.setAttribute("aria-checked", String(on));
+    button.tabIndex = on ? 0 : -1;
+  }
+
+  choose(id) {
+    if (id === this.chosen) return;
+    this.chosen = id;
+    this.list.querySelectorAll('[role="radio"]').forEach((button) => this.mark(button));
+    const portrait = this.portraits.find((p) => p.id === id);
+    this.advise(portrait.advice);
+    this.dispatchEvent(new CustomEvent("choose", { detail: portrait }));
+  }
+
+  advise(sentences) {
+    this.advice.hidden = !sentences?.length;
+    this.advice.textContent = (sentences || []).join(" ");
+  }
+
+  moveByKey(event) {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step || !this.portraits.length) return;
+    event.preventDefault();
+    const at = this.portraits.findIndex((p) => p.id === this.chosen);
+    const next = this.portraits[(at + step + this.portraits.length) % this.portraits.length];
+    this.choose(next.id);
+    this.list.querySelector(`[data-id="${CSS.escape(next.id)}"]`).focus();
+  }
+
+  async upload(file) {
+    const tile = document.getElementById("upload");
+    tile.classList.add("busy");
+    try {
+      const portrait = await api.uploadPortrait(file);
+      this.portraits = [...this.portraits.filter((p) => p.id !== portrait.id), portrait];
+      this.draw();
+      this.chosen = null;
+      this.choose(portrait.id);
+    } catch (error) {
+      this.dispatchEvent(new CustomEvent("problem", { detail: { message: error.message } }));
+    } finally {
+      document.getElementById("upload").classList.remove("busy");
+    }
+  }
+
+  listenForDrops(veil) {
+    let depth = 0;
+    const isFile = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+    const show = (on) => veil.classList.toggle("shown", on);
+    addEventListener("dragenter", (event) => {
+      if (isFile(event)) show(++depth > 0);
+    });
+    addEventListener("dragleave", (event) => {
+      if (isFile(event)) show(--depth > 0);
+    });
+    addEventListener("dragover", (event) => {
+      if (isFile(event)) event.preventDefault();
+    });
+    addEventListener("drop", (event) => {
+      if (!isFile(event)) return;
+      event.preventDefault();
+      depth = 0;
+      show(false);
+      if (event.dataTransfer.files.length) this.upload(event.dataTransfer.files[0]);
+    });
+  }
+}

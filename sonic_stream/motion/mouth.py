@@ -1,0 +1,46 @@
+"""The network's raw outputs -> mouth channels that keep their promises.
+
+A mean never quite shuts: what the closure output says is made visible here, lips that meet have no gap,
+and a mouth at rest is exactly at rest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sonic_stream.types import F32, MOUTH_CHANNELS
+
+AT = {name: i for i, name in enumerate(MOUTH_CHANNELS)}
+APERTURE, CLOSE, TOUCH, WIDTH = (AT[c] for c in ("aperture", "close", "labiodental", "width"))
+
+SHUT_FROM, SHUT_AT = 0.25, 0.6
+"""Closure probability at which the lips begin to shut, and at which they are shut."""
+TOUCH_FROM, TOUCH_AT = 0.3, 0.7
+TOUCH_GAP = 0.010
+"""Gap that is left while the lower lip is at the upper teeth, face heights."""
+LARGEST: F32 = np.array([{"aperture": 0.2}.get(c, 1.2) for c in MOUTH_CHANNELS], np.float32)
+"""No sound opens the mouth further; the width may shrink as much as it grows."""
+LARGEST[WIDTH] = 0.06
+
+
+def _ramp(x: float, low: float, high: float) -> float:
+    share = min(1.0, max(0.0, (x - low) / (high - low)))
+    return share * share * (3 - 2 * share)
+
+
+class Mouth:
+    """Turns one slot's network outputs into its MOUTH_CHANNELS."""
+
+    def __init__(self, units: F32) -> None:
+        self._units = units
+        self._least = np.where(np.arange(len(MOUTH_CHANNELS)) == WIDTH, -LARGEST, 0).astype(np.float32)
+
+    def step(self, curves: F32, closed: float, touching: float, speaking: float) -> F32:
+        """`curves` in the network's units, probabilities 0..1; float32 [13] in physical units."""
+        mouth = np.clip(np.nan_to_num(curves) * self._units, self._least, LARGEST)
+        shut = _ramp(closed, SHUT_FROM, SHUT_AT)
+        touch = _ramp(touching, TOUCH_FROM, TOUCH_AT) * (1 - shut)
+        mouth[CLOSE], mouth[TOUCH] = shut, touch
+        gap = mouth[APERTURE] * (1 - shut)
+        mouth[APERTURE] = gap + (min(gap, TOUCH_GAP) - gap) * touch
+        return np.asarray(mouth * speaking, np.float32)

@@ -14,16 +14,20 @@ import numpy as np
 from sonic_stream.face.head import load_head
 from sonic_stream.picture import raster
 from sonic_stream.picture.eyes import eye_plate
+from sonic_stream.picture.lids import make_lid
+from sonic_stream.picture.lips import open_lips, seal
 from sonic_stream.picture.mouth import MouthInterior
+from sonic_stream.picture.patch import Slit, lay_patch, slit_of, soften_seam
 from sonic_stream.picture.plate import clean_plate, person_layer
 from sonic_stream.picture.rig import Pose, Rig, limited
 from sonic_stream.picture.rims import Gap, gaps
 from sonic_stream.picture.sheet import make_sheet
-from sonic_stream.picture.texture import BROWS, open_lips, shut_lid
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, U8, Identity
 
 _COARSE = 145
 """Nodes along a side of the flow that is drawn before it is spread to the picture's own size."""
+_SEALED_BELOW = 0.012
+"""Aperture under which the lips are drawn together along their whole length."""
 _NO_MAP: Any = None
 _MARGIN = 0.14
 """How far the head may leave its own outline, as a share of the picture."""
@@ -65,10 +69,7 @@ class _Eye:
         head, identity = parts.head, parts.identity
         self.gap, self.side = gap, side
         self.plate, self.origin = eye_plate(identity.crop, identity.landmarks, side)
-        self.shut_shift = (
-            shut_lid(head, gap.upper, parts.placed, shut_placed, BROWS[side], identity.scale)
-            - parts.placed[:, :2]
-        )
+        self.lid = make_lid(head, gap.upper, side, identity.crop, parts.placed, shut_placed, identity.scale)
         self.ball = head.triangles_of(("eye_left", "eye_right")[side])
         self.ball_vertices = np.unique(self.ball)
         self.centre = parts.source_vertices[self.ball_vertices].mean(0)
@@ -131,17 +132,22 @@ class _Parts:
         x0, y0, x1, y1 = self.box
         flow = np.empty((y1 - y0, x1 - x0, 2), np.float32)
         raster.spread_flow(self._coarse_flow(pose, change), self.size, x0, y0, flow)
-        mouth = self._lay_mouth(weights, placed, flow)
+        lips = self._lay_mouth(weights, placed, flow)
         eyes = [self._lay_eye(eye, coeffs, weights, vertices, placed, pose, flow) for eye in self.eyes]
         out = self.plate.copy()
         layer = cv2.remap(self.layer, flow, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         raster.blend_layer(layer, self.plate[y0:y1, x0:x1], out[y0:y1, x0:x1])
-        for painted in eyes:
+        for eye, painted in zip(self.eyes, eyes, strict=True):
             if painted is not None:
-                _mix(out, *painted)
-        if mouth is not None:
-            opening, origin = mouth
-            self.interior.paint(out, placed, pose.rotation, opening, origin)
+                slit, ball = painted
+                soften_seam(out, flow, self.box[:2], slit)
+                if ball is not None:
+                    _mix(out, *ball)
+                self._draw_lashes(out, eye, slit, float(weights[rig.lids[eye.side]]))
+        soften_seam(out, flow, self.box[:2], lips)
+        opening = lips.opening()
+        if opening is not None:
+            self.interior.paint(out, placed, pose.rotation, *opening)
         return out
 
     def _coarse_flow(self, pose: Pose, change: F32) -> F32:
@@ -155,78 +161,52 @@ class _Parts:
         raster.draw_mesh(nodes, self.sheet.triangles, self.sheet.nodes, 1 / step, -0.5, -0.5, depth, flow)
         return flow
 
-    def _lay_patch(self, gap: Gap, placed: F32, texture: F32, flow: F32) -> None:
-        """Draws the skin about an opening finely over the flow."""
-        x0, y0 = self.box[:2]
-        used = placed[np.unique(gap.triangles)]
-        left, top = np.floor(used[:, :2].min(0)).astype(int) - [x0, y0]
-        right, bottom = np.ceil(used[:, :2].max(0)).astype(int) + 1 - [x0, y0]
-        left, top = max(0, left), max(0, top)
-        right, bottom = min(flow.shape[1], right), min(flow.shape[0], bottom)
-        if right <= left or bottom <= top:
-            return
-        values = np.concatenate([texture, gap.share[:, None]], 1).astype(np.float32)
-        fine = np.zeros((bottom - top, right - left, 3), np.float32)
-        depth = np.full(fine.shape[:2], raster.FAR, np.float32)
-        raster.draw_mesh(placed, gap.triangles, values, 1.0, float(left + x0), float(top + y0), depth, fine)
-        raster.lay_fine(fine, depth, left, top, flow)
-
-    def _opening(self, gap: Gap, placed: F32) -> tuple[F32, F32, int]:
-        """For each pixel column from the returned x on: y of the upper and of the lower rim."""
-        points = placed[np.concatenate([gap.upper.line, gap.lower.line]), :2]
-        first = int(np.floor(points[:, 0].min())) - 2
-        count = int(np.ceil(points[:, 0].max())) + 3 - first
-        top, bottom = np.empty(count, np.float32), np.empty(count, np.float32)
-        raster.envelope(placed, gap.upper.edge_triangles, first, count, True, top)
-        raster.envelope(placed, gap.lower.edge_triangles, first, count, False, bottom)
-        none = (top < -1e8) | (bottom > 1e8) | (bottom <= top)
-        top = np.where(none, 0, top).astype(np.float32)
-        bottom = np.where(none, 0, bottom).astype(np.float32)
-        return top, bottom, first
-
-    def _lay_mouth(self, weights: F32, placed: F32, flow: F32) -> tuple[F32, tuple[int, int]] | None:
+    def _lay_mouth(self, weights: F32, placed: F32, flow: F32) -> Slit:
         rig = self.rig
         ajar = float(np.clip(rig.aperture_of(weights) / 0.02, 0, 1))
         share = max(ajar, rig.relaxing)
         texture = self.placed[:, :2] + share * self.lip_shift
-        self._lay_patch(self.mouth, placed, texture, flow)
-        top, bottom, first = self._opening(self.mouth, placed)
-        if not (bottom > top).any():
-            return None
-        raster.extend_into(top, bottom, first - self.box[0], self.box[1], 3, flow)
-        open_rows = bottom > top
-        y0 = int(np.floor(top[open_rows].min())) - 1
-        y1 = int(np.ceil(bottom[open_rows].max())) + 2
-        opening = np.empty((y1 - y0, len(top)), np.float32)
-        raster.cover(top, bottom, y0, opening)
-        return opening, (first, y0)
+        slit = slit_of(self.mouth, placed)
+        # What is asked to be shut is shut from corner to corner, whatever the shapes leave open.
+        shut = 1 - min(1.0, max(0.0, rig.aperture_of(weights)) / _SEALED_BELOW)
+        if shut > 0:
+            sealed = seal(self.mouth, placed, slit, shut, self.identity.scale)
+            if sealed is not placed:
+                placed, slit = sealed, slit_of(self.mouth, sealed)
+        lay_patch(self.mouth, placed, texture, slit, self.box[:2], flow)
+        return slit
 
     def _lay_eye(
         self, eye: _Eye, coeffs: F32, weights: F32, vertices: F32, placed: F32, pose: Pose, flow: F32
-    ) -> tuple[U8, F32, tuple[int, int]] | None:
+    ) -> tuple[Slit, tuple[U8, F32, tuple[int, int]] | None] | None:
         blink = float(weights[self.rig.lids[eye.side]])
         gaze = np.array([coeffs[CHANNEL_INDEX["gaze_x"]], coeffs[CHANNEL_INDEX["gaze_y"]]], np.float32)
         lids = float(coeffs[CHANNEL_INDEX["squint"]] + coeffs[CHANNEL_INDEX["wide"]])
         active = min(1.0, 25 * (blink + 0.5 * lids + float(np.abs(gaze).sum())))
         if active <= 0:
             return None
-        texture = self.placed[:, :2] + blink * eye.shut_shift
-        self._lay_patch(eye.gap, placed, texture, flow)
-        top, bottom, first = self._opening(eye.gap, placed)
-        open_rows = bottom > top
-        if not open_rows.any():
-            return None
-        raster.extend_into(top, bottom, first - self.box[0], self.box[1], 3, flow)
-        y0 = int(np.floor(top[open_rows].min())) - 1
-        y1 = int(np.ceil(bottom[open_rows].max())) + 2
-        cover = np.empty((y1 - y0, len(top)), np.float32)
-        raster.cover(top, bottom, y0, cover)
-        ball = self._ball_flow(eye, gaze, vertices, pose, first, y0, cover.shape)
-        seen = cv2.remap(eye.plate, ball, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return seen, cover * np.float32(active), (first, y0)
+        texture = self.placed[:, :2] + blink * eye.lid.shift
+        slit = slit_of(eye.gap, placed)
+        lay_patch(eye.gap, placed, texture, slit, self.box[:2], flow)
+        seen = slit.opening()
+        if seen is None:
+            return slit, None
+        cover, origin = seen
+        ball = self._ball_flow(eye, gaze, vertices, pose, origin, cover.shape)
+        piece = cv2.remap(eye.plate, ball, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return slit, (np.asarray(piece, np.uint8), cover * np.float32(active), origin)
+
+    def _draw_lashes(self, out: U8, eye: _Eye, slit: Slit, blink: float) -> None:
+        """The lash line on the edge of the upper lid, in place: it appears as the lid comes down."""
+        edge = np.where(slit.bottom > slit.top, slit.top, slit.split).astype(np.float32)
+        taper = np.clip(
+            np.minimum(np.arange(len(edge)), np.arange(len(edge))[::-1]) / (0.2 * len(edge)), 0, 1
+        )
+        strength = np.asarray(0.85 * blink * blink * (3 - 2 * blink) * taper, np.float32)
+        raster.draw_line(out, edge, strength, slit.first, eye.lid.lash_px, eye.lid.lash)
 
     def _ball_flow(
-        self, eye: _Eye, gaze: F32, vertices: F32, pose: Pose, x0: int, y0: int, shape: tuple[int, ...]
+        self, eye: _Eye, gaze: F32, vertices: F32, pose: Pose, origin: tuple[int, int], shape: tuple[int, ...]
     ) -> F32:
         """Where in the eye's plate each pixel of the region looks."""
         at = eye.ball_vertices
@@ -243,7 +223,14 @@ class _Parts:
         depth = np.full(flow.shape[:2], raster.FAR, np.float32)
         texture = self.placed[:, :2] - np.array(eye.origin, np.float32)
         raster.draw_mesh(
-            points, eye.ball, np.ascontiguousarray(texture), 1.0, float(x0), float(y0), depth, flow
+            points,
+            eye.ball,
+            np.ascontiguousarray(texture),
+            1.0,
+            float(origin[0]),
+            float(origin[1]),
+            depth,
+            flow,
         )
         return flow
 

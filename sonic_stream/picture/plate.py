@@ -20,13 +20,15 @@ def clean_plate(identity: Identity) -> U8:
     crop, matte = identity.crop, identity.matte
     open_ground = (matte <= _FAINT).astype(np.float32)
     size = crop.shape[0]
-    reach = max(1, round(size / 170))
+    reach = max(1, round(size / 110))
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     open_ground = np.asarray(cv2.erode(open_ground, kernel), np.float32)
     if open_ground.mean() < 0.02:
         return crop.copy()
     filled = _pulled(crop.astype(np.float32), open_ground)
-    share = np.clip(matte.astype(np.float32) / 255 * 6, 0, 1)[..., None]
+    # The portrait's own pixels return only at some distance: hair reaches beyond every matte.
+    covered = cv2.GaussianBlur(1 - open_ground, (0, 0), max(1.0, size / 130))
+    share = np.clip(covered * 2.2 - 0.2, 0, 1)[..., None]
     return np.asarray(np.clip(crop + share * (filled - crop) + 0.5, 0, 255), np.uint8)
 
 

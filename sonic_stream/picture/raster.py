@@ -83,14 +83,87 @@ def spread_flow(coarse: F32, size: int, x0: int, y0: int, flow: F32) -> None:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
-def lay_fine(fine: F32, depth: F32, x0: int, y0: int, flow: F32) -> None:
-    """Lays finely drawn positions `fine` [h, w, 3] (x, y, share) over `flow` where anything was drawn."""
-    for y in range(fine.shape[0]):
-        for x in range(fine.shape[1]):
-            if depth[y, x] > FAR:
-                share = fine[y, x, 2]
+def lay_rims(
+    upper: F32, upper_depth: F32, lower: F32, lower_depth: F32, split: F32, x0: int, y0: int, flow: F32
+) -> None:
+    """Lays two finely drawn sides [h, w, 3] (x, y, share) of an opening over `flow`, `upper` above the other.
+
+    `split` float32 [w] is for each column the y, within the patch, where the lower side begins; where it is
+    not finite the nearer surface wins. Each side is carried on up to the split, so that edges stay clean.
+    The patch's upper left pixel lies at (`x0`, `y0`) of `flow`.
+    """
+    height, width = upper.shape[:2]
+    for x in range(width):
+        s = split[x]
+        if not (s > -1e8 and s < 1e8):
+            for y in range(height):
+                side = upper if upper_depth[y, x] >= lower_depth[y, x] else lower
+                if max(upper_depth[y, x], lower_depth[y, x]) > FAR:
+                    for k in range(2):
+                        flow[y + y0, x + x0, k] += side[y, x, 2] * (side[y, x, k] - flow[y + y0, x + x0, k])
+            continue
+        first_low = min(height, max(0, int(np.ceil(s))))
+        last = -1
+        for y in range(first_low):
+            if upper_depth[y, x] > FAR:
+                last = y
+            if last >= 0:
                 for k in range(2):
-                    flow[y + y0, x + x0, k] += share * (fine[y, x, k] - flow[y + y0, x + x0, k])
+                    now = flow[y + y0, x + x0, k]
+                    flow[y + y0, x + x0, k] = now + upper[last, x, 2] * (upper[last, x, k] - now)
+        last = -1
+        for y in range(height - 1, first_low - 1, -1):
+            if lower_depth[y, x] > FAR:
+                last = y
+            if last >= 0:
+                for k in range(2):
+                    now = flow[y + y0, x + x0, k]
+                    flow[y + y0, x + x0, k] = now + lower[last, x, 2] * (lower[last, x, k] - now)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def soften_seam(image: U8, flow: F32, split: F32, x0: int, y0: int, flow_x0: int, flow_y0: int) -> None:
+    """Mixes the one pixel of each column in which two sides meet by how much of it each one holds.
+
+    `split` is in rows of the picture; it begins at column `x0`. Only where the flow jumps is anything mixed,
+    so a seam that the portrait itself shows stays as sharp as it is.
+    """
+    for i in range(split.shape[0]):
+        s = split[i]
+        if not (s > -1e8 and s < 1e8):
+            continue
+        x, y = i + x0, int(np.floor(s + 0.5))
+        fx, fy = x - flow_x0, y - flow_y0
+        if x < 0 or x >= image.shape[1] or y < 1 or y >= image.shape[0] - 1:
+            continue
+        if fx < 0 or fx >= flow.shape[1] or fy < 1 or fy >= flow.shape[0] - 1:
+            continue
+        jump = abs(flow[fy + 1, fx, 1] - flow[fy - 1, fx, 1] - 2) + abs(
+            flow[fy + 1, fx, 0] - flow[fy - 1, fx, 0]
+        )
+        share = min(1.0, max(0.0, (jump - 0.4) / 1.2))
+        above = s + 0.5 - y
+        for k in range(3):
+            mixed = above * image[y - 1, x, k] + (1 - above) * image[y + 1, x, k]
+            image[y, x, k] = np.uint8(image[y, x, k] + share * (mixed - image[y, x, k]) + 0.5)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def draw_line(image: U8, line: F32, strength: F32, x0: int, half: float, colour: F32) -> None:
+    """Darkens towards `colour` along the curve `line` (y for each column from `x0`), soft across `half` px."""
+    reach = int(np.ceil(2.5 * half)) + 1
+    for i in range(line.shape[0]):
+        s = line[i]
+        x = x0 + i
+        if not (s > -1e8 and s < 1e8) or x < 0 or x >= image.shape[1] or strength[i] <= 0:
+            continue
+        middle = int(np.floor(s + 0.5))
+        for y in range(max(0, middle - reach), min(image.shape[0], middle + reach + 1)):
+            away = (y - s) / half
+            share = strength[i] * np.exp(-away * away)
+            for k in range(3):
+                if colour[k] < image[y, x, k]:
+                    image[y, x, k] = np.uint8(image[y, x, k] + share * (colour[k] - image[y, x, k]) + 0.5)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
@@ -140,31 +213,3 @@ def cover(top: F32, bottom: F32, y0: int, out: F32) -> None:
         a, b = top[x] - y0, bottom[x] - y0
         for y in range(height):
             out[y, x] = max(0.0, min(b, y + 0.5) - max(a, y - 0.5))
-
-
-@numba.njit(cache=True, nogil=True, fastmath=_FAST)
-def extend_into(top: F32, bottom: F32, x0: int, y0: int, reach: int, flow: F32) -> None:
-    """Carries the flow of both rims a little into the opening between them, so that their edges stay clean.
-
-    `top`, `bottom` give for each column the y of the rims; `x0`, `y0` say where in `flow` column 0 lies.
-    """
-    height = flow.shape[0]
-    for i in range(top.shape[0]):
-        a, b = top[i] - y0, bottom[i] - y0
-        x = i + x0
-        if b - a <= 0 or x < 0 or x >= flow.shape[1]:
-            continue
-        first = int(np.floor(a))
-        last = int(np.ceil(b))
-        if first < 1 or last > height - 2:
-            continue
-        middle = (a + b) * 0.5
-        for y in range(first + 1, last):
-            if y <= middle:
-                k = min(y - first, reach)
-                flow[y, x, 0] = flow[first, x, 0] + k * 0.0
-                flow[y, x, 1] = flow[first, x, 1] + k * 0.0
-        for y in range(last - 1, first, -1):
-            if y > middle:
-                flow[y, x, 0] = flow[last, x, 0]
-                flow[y, x, 1] = flow[last, x, 1]

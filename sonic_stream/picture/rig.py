@@ -7,12 +7,15 @@ lids get a closing shape of their own for each person, so that they meet exactly
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sonic_stream.face.head import PARTS, Head
+from sonic_stream.picture.lips import ease_shape
+from sonic_stream.picture.rims import Rim, gaps
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, Identity
 
 F64 = NDArray[np.float64]
@@ -25,6 +28,10 @@ _KEPT_SMILE = 0.35
 """Share of the portrait's own smile that stays when its mouth is brought to rest."""
 _SHUT_GAP, _PARTED_GAP = 0.012, 0.03
 """Gap over face height up to which the portrait's own mouth is kept, and from which it is relaxed."""
+_GIVES_WAY = 0.7
+"""Share of rounded or spread lips that the width asked for may undo."""
+_EASED_AT = 0.05
+"""Aperture from which the rims of the lips have lost the waves of the shut mouth's line."""
 _MOST_JAW = 1.15
 _CORNER_LIMIT = 1.3
 
@@ -50,14 +57,18 @@ _FACE_SHAPES: dict[str, tuple[tuple[str, float], ...]] = {
     "smile": (("mouthSmile", 0.75), ("cheekSquint", 0.3), ("mouthDimple", 0.1)),
     "frown": (("mouthFrown", 0.8), ("mouthShrugLower", 0.15)),
 }
-_JAW = (("jawOpen", 1.0), ("mouthUpperUp", 0.3), ("mouthLowerDown", 0.1))
+_JAW = (("jawOpen", 1.0), ("mouthUpperUp", 0.3), ("mouthLowerDown", 0.2))
 _WIDEN = (("mouthStretch", 0.6), ("mouthSmile", 0.4))
-_NARROW = (("mouthPucker", 1.0),)
+_NARROW = (("mouthPucker", 0.8), ("mouthFunnel", 0.2))
 _LIMITS = {name: 1.0 for name in CHANNELS}
 _LIMITS |= {"aperture": 0.25, "width": 0.2, "gaze_x": 0.6, "gaze_y": 0.5, "smile": 1.2}
 _LIMITS |= {"yaw": 0.5, "pitch": 0.45, "roll": 0.6, "shift_x": 0.3, "shift_y": 0.3, "shift_z": 0.5}
 _LIMITS |= {"pucker": 1.2, "funnel": 1.2, "stretch": 1.2, "upper_up": 1.2, "lower_down": 1.2, "wide": 1.2}
 _SIGNED = {"width", "gaze_x", "gaze_y", "smile", "yaw", "pitch", "roll", "shift_x", "shift_y", "shift_z"}
+
+
+OWN_SHAPES = 3
+"""Shapes that a rig adds to the head's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +112,18 @@ def _cos_sin(angle: float) -> tuple[float, float]:
 class Rig:
     """One identity's rig; immutable once built.
 
-    `basis` float32 [E + 2, V, 3] holds the head's shapes, then the closing of the left and of the right eye;
-    weights are absolute: the portrait itself is `portrait`, rest is `rest`.
+    `basis` float32 [E + OWN_SHAPES, V, 3] holds the head's shapes, then this person's own: the closing of the
+    left and of the right eye, and the easing of the lips' rims as they part. Weights are absolute: the portrait
+    itself is `portrait`, rest is `rest`.
     """
 
     def __init__(self, head: Head, identity: Identity) -> None:
         self.head = head
         self._names = {name: i for i, name in enumerate(head.expression_names)}
         count = len(head.expression_names)
-        self.portrait = np.concatenate([identity.expression, np.zeros(2, np.float32)]).astype(np.float32)
+        self.portrait = np.concatenate([identity.expression, np.zeros(OWN_SHAPES, np.float32)]).astype(
+            np.float32
+        )
         self._base_pose(identity)
         shapes = head.expression
         self._middle = [int(head.landmarks[i]) for i in (13, 14)]
@@ -124,7 +138,9 @@ class Rig:
         self._width_0 = base[self._corners[1], 0] - base[self._corners[0], 0]
         self._settle_rest(identity)
         lids = self._closing_shapes(identity)
-        self.basis = np.ascontiguousarray(np.concatenate([shapes, lids]).astype(np.float32))
+        resting = identity.vertices + np.tensordot(self._rest_e.astype(np.float32), shapes, 1)
+        ease = ease_shape(head, gaps()[0], np.asarray(resting, np.float32))[None]
+        self.basis = np.ascontiguousarray(np.concatenate([shapes, lids, ease]).astype(np.float32))
         self.lids = (count, count + 1)
         """Rows of the closing of the left and of the right eye."""
         self._jaw_row, self._widen_row, self._narrow_row = map(self._row, (_JAW, _WIDEN, _NARROW))
@@ -168,7 +184,7 @@ class Rig:
         rest = own + share * (contact - own)
         self.touch_gap = (1 - share) * own_gap + share * self._gap(contact)
         self._rest_e = rest
-        self.rest = np.concatenate([rest, np.zeros(2)]).astype(np.float32)
+        self.rest = np.concatenate([rest, np.zeros(OWN_SHAPES)]).astype(np.float32)
 
     def _jaw_of_contact(self, identity: Identity, weights: F64) -> float:
         """The jawOpen at which the middles of the lips just touch in front view."""
@@ -202,12 +218,12 @@ class Rig:
 
     def aperture_of(self, weights: F32) -> float:
         """The aperture that the mesh shows at `weights`: gap over face height, 0 where the lips touch."""
-        e = weights[:-2].astype(np.float64)
+        e = weights[:-OWN_SHAPES].astype(np.float64)
         return (self._gap(e) - self.touch_gap) / self._height(e)
 
     def width_of(self, weights: F32) -> float:
         """The change of the mouth's width at `weights` against rest, over the face height at rest."""
-        e = weights[:-2].astype(np.float64)
+        e = weights[:-OWN_SHAPES].astype(np.float64)
         return float((e - self._rest_e) @ self._width_k / self._height(self._rest_e))
 
     def _closing_shapes(self, identity: Identity) -> F32:
@@ -215,7 +231,7 @@ class Rig:
         head = self.head
         resting = identity.vertices + np.tensordot(self._rest_e.astype(np.float32), head.expression, 1)
         shapes = np.zeros((2, *head.mean.shape), np.float32)
-        for side, letter in enumerate("LR"):
+        for side, (letter, opening) in enumerate(zip("LR", gaps()[1:], strict=True)):
             upper, lower = head.lid_rims[2 * side], head.lid_rims[2 * side + 1]
             blink = head.expression[self._names[f"eyeBlink_{letter}"]]
             gap = resting[upper, 1] - resting[lower, 1]
@@ -223,18 +239,15 @@ class Rig:
             inner = slice(2, -2)
             gain = float(np.clip(gap[inner].sum() / max(float(closing[inner].sum()), 1e-3), 0.3, 3.0))
             shape = gain * blink
-            meeting = resting[lower] + shape[lower]
-            wrong = meeting - (resting[upper] + shape[upper])
-            wrong[[0, -1]] = 0
-            shapes[side] = shape + _spread(
-                head, resting, upper, wrong, np.linalg.norm(blink, axis=1), blink[:, 1] < 0
-            )
-            shapes[side][lower] = shape[lower]
-            shapes[side][upper] = resting[lower] + shape[lower] - resting[upper]
+            meeting = _smooth_lid_line(resting[lower] + shape[lower])
+            for rim in (opening.upper, opening.lower):
+                wrong = meeting - (resting[rim.line] + shape[rim.line])
+                shape[rim.vertices] += _spread(resting, rim, wrong)
+            shapes[side] = shape
         return shapes
 
     def weights(self, coeffs: F32) -> F32:
-        """Expression weights float32 [E + 2] for `coeffs` (already `limited`)."""
+        """Expression weights float32 [E + OWN_SHAPES] for `coeffs` (already `limited`)."""
         value = {name: float(coeffs[i]) for name, i in CHANNEL_INDEX.items()}
         still = self._rest_e.copy()
         for name in _FACE_SHAPES:
@@ -250,7 +263,8 @@ class Rig:
         for name in _MOUTH_SHAPES:
             still += value[name] * self._rows[name]
         solved = self._solve_mouth(still, faced, value)
-        return np.concatenate([solved, shut]).astype(np.float32)
+        ease = min(1.0, value["aperture"] * (1 - value["close"]) / _EASED_AT)
+        return np.concatenate([solved, shut, [ease]]).astype(np.float32)
 
     def _lids(self, still: F64, value: dict[str, float], shut: F64) -> None:
         """Lids follow the gaze and give way to the closing, in place."""
@@ -276,25 +290,35 @@ class Rig:
         def column(row: F64) -> F64:
             return np.array([row @ self._gap_k - aperture * (row @ self._height_k), row @ self._width_k])
 
-        best = still
-        for corner in (self._widen_row, self._narrow_row):
-            matrix = np.stack([column(self._jaw_row), column(corner)], 1)
-            jaw, much = np.linalg.solve(matrix, wanted)
-            shut = 0.0
-            if jaw < jaw_asked:
-                jaw = jaw_asked
-                matrix = np.stack([column(self._close_row), column(corner)], 1)
-                shut, much = np.linalg.solve(matrix, wanted - jaw * column(self._jaw_row))
-            jaw = min(float(jaw), _MOST_JAW)
-            best = (
-                still
-                + jaw * self._jaw_row
-                + shut * self._close_row
-                + float(np.clip(much, 0.0, _CORNER_LIMIT)) * corner
+        # The corners: what rounds or spreads the lips already gives way before its opposite is added.
+        rounding = value["pucker"] * self._rows["pucker"] + value["funnel"] * self._rows["funnel"]
+        spreading = value["stretch"] * self._rows["stretch"]
+        solved = still
+        for gives_way, adds in ((rounding, self._widen_row), (spreading, self._narrow_row)):
+            pulled, much = (
+                self._solve(still, wanted, -gives_way, column, jaw_asked) if gives_way.any() else (still, 1.0)
             )
+            if much > _GIVES_WAY:
+                firm = -_GIVES_WAY * gives_way
+                pulled, much = self._solve(still + firm, wanted - column(firm), adds, column, jaw_asked)
+            solved = pulled
             if much >= 0:
                 break
-        return best
+        return solved
+
+    def _solve(
+        self, still: F64, wanted: F64, corner: F64, column: Callable[[F64], F64], jaw_asked: float
+    ) -> tuple[F64, float]:
+        """Weights with the jaw, or else the closing of the lips, and `corner` added; and how much of it."""
+        jaw, much = np.linalg.solve(np.stack([column(self._jaw_row), column(corner)], 1), wanted)
+        shut = 0.0
+        if jaw < jaw_asked:
+            jaw = jaw_asked
+            matrix = np.stack([column(self._close_row), column(corner)], 1)
+            shut, much = np.linalg.solve(matrix, wanted - jaw * column(self._jaw_row))
+        jaw = min(float(jaw), _MOST_JAW)
+        bounded = float(np.clip(much, 0.0, _CORNER_LIMIT))
+        return still + jaw * self._jaw_row + float(shut) * self._close_row + bounded * corner, float(much)
 
     def pose(self, coeffs: F32) -> Pose:
         """The head's place for `coeffs` (already `limited`)."""
@@ -309,18 +333,29 @@ class Rig:
         )
 
 
-def _spread(
-    head: Head, points: F32, rim: NDArray[np.int32], wrong: F32, reach: F32, side: NDArray[np.bool_]
-) -> F32:
-    """Carries the correction of a rim to the lid above it, fading as the lid's own movement fades."""
-    moved = np.flatnonzero((reach > 0.02 * reach.max()) & side)
-    apart = np.abs(points[moved, None, 0] - points[rim][None, :, 0])
-    weight = np.exp(-((apart / 0.35) ** 2)) + 1e-6
+def _smooth_lid_line(line: F32) -> F32:
+    """A lid line [N, 3] without waves: the chord between its corners and a simple sag."""
+    place = np.linspace(0, 1, len(line))
+    way = np.r_[0, np.cumsum(np.linalg.norm(np.diff(line[:, :2], axis=0), axis=1))]
+    place = way / max(way[-1], 1e-6)
+    chord = line[0] + place[:, None] * (line[-1] - line[0])
+    shapes = np.stack([place * (1 - place), place * (1 - place) * (place - 0.5)], 1)
+    sag, *_ = np.linalg.lstsq(shapes, (line - chord)[:, 1], rcond=None)
+    smooth = line.copy()
+    smooth[:, 1] = chord[:, 1] + shapes @ sag
+    return np.asarray(smooth, np.float32)
+
+
+def _spread(points: F32, rim: Rim, wrong: F32) -> F32:
+    """Carries the correction [N, 3] of a lid's rim to all its vertices, fading away from the rim."""
+    apart = np.abs(points[rim.vertices, None, 0] - points[rim.line][None, :, 0])
+    weight = np.exp(-((apart / 0.3) ** 2)) + 1e-6
     share = weight / weight.sum(1, keepdims=True)
-    fade = (reach[moved] / reach[rim].max()).clip(0, 1) ** 1.5
-    out = np.zeros_like(head.mean)
-    out[moved] = (share @ wrong) * fade[:, None]
-    return np.asarray(out, np.float32)
+    fade = np.clip(1 + np.minimum(rim.beyond, 0) / 1.0, 0, 1) ** 1.5
+    moved = (share @ wrong) * fade[:, None]
+    for k, vertex in enumerate(rim.line):
+        moved[rim.vertices == vertex] = wrong[k]
+    return np.asarray(moved, np.float32)
 
 
 __all__ = ["PIVOT", "Pose", "Rig", "limited", "turn"]

@@ -31,6 +31,8 @@ class Rim:
     """Distance along the skin beyond the rim, head units; negative before it."""
     share: F32
     """1 near the rim, fading to 0 where the patch joins the rest of the face."""
+    triangles: I32
+    """All skin triangles int32 [T, 3] on this side of the opening."""
     edge_triangles: I32
     """Triangles int32 [T, 3] that can form the visible edge."""
 
@@ -41,8 +43,8 @@ class Gap:
 
     upper: Rim
     lower: Rim
-    triangles: I32
-    """All skin triangles about the opening, int32 [T, 3]."""
+    vertices: I32
+    """All skin vertices about the opening."""
     share: F32
     """`share` of both rims for every vertex of the head, float32 [V]."""
 
@@ -90,7 +92,8 @@ def _gap(head: Head, opened: F32, lines: tuple[I32, I32], near: float, far: floa
         mine = belongs[(away[own][0][belongs] <= away[other][0][belongs]) & (everywhere[belongs] > 0)]
         line = lines[own]
         beyond = depth_in[line][away[own][1][mine]] - depth_in[mine]
-        edge = np.zeros(len(opened), bool)
+        edge, own_side = np.zeros((2, len(opened)), bool)
+        own_side[mine] = True
         edge[mine[beyond > -0.45]] = True
         rims.append(
             Rim(
@@ -98,10 +101,11 @@ def _gap(head: Head, opened: F32, lines: tuple[I32, I32], near: float, far: floa
                 mine.astype(np.int32),
                 beyond.astype(np.float32),
                 everywhere[mine],
+                np.ascontiguousarray(triangles[own_side[triangles].any(1)]),
                 np.ascontiguousarray(triangles[edge[triangles].all(1)]),
             )
         )
-    return Gap(rims[0], rims[1], triangles, everywhere)
+    return Gap(rims[0], rims[1], np.unique(triangles), everywhere)
 
 
 @lru_cache(maxsize=1)

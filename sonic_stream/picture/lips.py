@@ -1,0 +1,85 @@
+"""Lips of one person: what they show when they open, how they seal, and a rim without the seam's wave.
+
+A portrait with its mouth shut shows one line where the lips meet. Its small waves belong to the line, not to
+each lip, so they fade as the lips part; and behind the line a lip mirrors what it shows before it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sonic_stream.face.head import Head
+from sonic_stream.picture.patch import Slit
+from sonic_stream.picture.plane import Axes, axes_between, curve
+from sonic_stream.picture.rims import Gap
+from sonic_stream.types import F32
+
+_RIM_SHIFT = 0.13
+"""How far before the rim an opened lip takes its colour, head units: the rim itself lies in shadow."""
+_MIRROR = 0.8
+_OUTER_UPPER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
+_OUTER_LOWER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
+_CORNER_REACH, _CORNER_SHIFT = 0.7, 0.3
+_EASE_REACH = 0.9
+"""How far before the rim the correction of its wave reaches, head units."""
+_SEAL_REACH = 1.0
+
+
+def _mouth_axes(head: Head, placed: F32) -> Axes:
+    return axes_between(placed[head.landmarks[61], :2], placed[head.landmarks[291], :2])
+
+
+def open_lips(head: Head, mouth: Gap, placed: F32, scale: float) -> F32:
+    """Texture float32 [V, 2] of the skin about an open mouth; `placed` [V, 3] is the portrait's own mesh."""
+    texture = placed[:, :2].copy()
+    axes = _mouth_axes(head, placed)
+    for rim, outer, sign in ((mouth.upper, _OUTER_UPPER, -1.0), (mouth.lower, _OUTER_LOWER, 1.0)):
+        x, y = axes.of(placed[rim.vertices, :2])
+        seam = curve(*axes.of(placed[rim.line, :2]), x)
+        border = curve(*axes.of(placed[head.landmarks[list(outer)], :2]), x)
+        thickness = np.maximum(sign * (border - seam), 0.0) / scale
+        shift = np.minimum(np.float32(_RIM_SHIFT), 0.3 * thickness)
+        before, after = np.minimum(rim.beyond, 0.0), np.maximum(rim.beyond, 0.0)
+        want = np.where(rim.beyond > 0, np.hypot(_MIRROR * after, shift), np.hypot(before, shift))
+        want = np.minimum(want, np.maximum(0.8 * thickness, -before))
+        y = np.where(rim.beyond > 0, seam + sign * want * scale, y + sign * (want + before) * scale)
+        # The corners of a parted mouth are dark: they take their colour from a little outside.
+        ends = axes.of(placed[rim.line[[0, -1]], :2])[0]
+        for end, outward in zip(ends, np.sign(ends - ends.mean()), strict=True):
+            near = np.clip(1 - np.abs(x - end) / (_CORNER_REACH * scale), 0, 1)
+            near *= np.clip(1 + np.minimum(rim.beyond, 0) / _CORNER_REACH, 0, 1)
+            x = x + outward * _CORNER_SHIFT * scale * near
+        texture[rim.vertices] = axes.back(x, y)
+    return texture
+
+
+def ease_shape(head: Head, mouth: Gap, resting: F32) -> F32:
+    """The movement float32 [V, 3] that takes from the lips' rims the waves which the mean head lacks."""
+    out = np.zeros_like(resting)
+    for rim in (mouth.upper, mouth.lower):
+        x = resting[rim.line, 0]
+        wave = resting[rim.line, 1] - head.mean[rim.line, 1]
+        place = (x - x.mean()) / max(float(np.ptp(x)), 1e-3)
+        smooth = np.polyval(np.polyfit(place, wave, 2), place)
+        excess = (wave - smooth) * np.sin(np.linspace(0, np.pi, len(x))) ** 0.5
+        reach = np.clip(1 + rim.beyond / _EASE_REACH, 0, 1)
+        out[rim.vertices, 1] -= curve(x, excess, resting[rim.vertices, 0]) * reach
+    return out.astype(np.float32)
+
+
+def seal(mouth: Gap, placed: F32, slit: Slit, much: float, unit_px: float) -> F32:
+    """`placed` with the lips moved together where the slit is open, by the share `much` of its height."""
+    apart = np.nan_to_num(np.maximum(slit.bottom - slit.top, 0)) * much
+    if not apart.any():
+        return placed
+    out = placed.copy()
+    columns = slit.first + np.arange(len(apart), dtype=np.float32)
+    # A little more than the gap, so that no light is left between.
+    apart = apart + np.minimum(apart, 0.02 * unit_px)
+    for rim, sign in ((mouth.upper, 0.5), (mouth.lower, -0.5)):
+        reach = np.clip(1 + np.minimum(rim.beyond, 0) / _SEAL_REACH, 0, 1)
+        out[rim.vertices, 1] += sign * np.interp(out[rim.vertices, 0], columns, apart) * reach
+    return out
+
+
+__all__ = ["ease_shape", "open_lips", "seal"]

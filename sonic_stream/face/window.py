@@ -6,7 +6,7 @@ Coordinates count from the centre of the first pixel, as `cv2.remap` has it. A w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -54,21 +54,19 @@ class Window:
         Shrinking averages over areas first. Growing uses Lanczos, or, when not `fine`, the much faster
         linear interpolation, which is good enough for models to look at.
         """
-        shrink = max(int(1 / self.zoom), 1)
-        window = self
+        image, left, top = self._around(image)
+        window = replace(self, x=self.x - left, y=self.y - top)
+        shrink = min(max(int(1 / self.zoom), 1), *image.shape[:2])
         if shrink > 1:
             height, width = image.shape[0] // shrink, image.shape[1] // shrink
-            if min(height, width) < 1:
-                shrink, height, width = 1, image.shape[0], image.shape[1]
             image = image[: height * shrink, : width * shrink]
             image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
             middle = (shrink - 1) / 2
-            window = Window(
-                (self.x - middle) / shrink,
-                (self.y - middle) / shrink,
-                self.side / shrink,
-                self.size_px,
-                self.angle,
+            window = replace(
+                window,
+                x=(window.x - middle) / shrink,
+                y=(window.y - middle) / shrink,
+                side=self.side / shrink,
             )
         elif self.zoom < 1:
             # Below one octave an area average would shift the grid: a slight blur does the same work.
@@ -86,3 +84,16 @@ class Window:
             borderMode=cv2.BORDER_REPLICATE,
         )
         return np.asarray(cut, np.uint8)
+
+    def _around(self, image: U8) -> tuple[U8, int, int]:
+        """The part of the picture that the window needs, and where it begins: large pictures stay cheap.
+
+        It keeps a margin for filters, and at least one row and column of the picture's edge.
+        """
+        reach = 0.75 * self.side + 8 * max(1 / self.zoom, 1.0)
+        height, width = image.shape[:2]
+        left = int(np.clip(self.x - reach, 0, width - 1))
+        top = int(np.clip(self.y - reach, 0, height - 1))
+        right = int(np.clip(self.x + reach, left + 1, width))
+        bottom = int(np.clip(self.y + reach, top + 1, height))
+        return image[top:bottom, left:right], left, top

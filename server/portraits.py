@@ -121,7 +121,12 @@ class Portraits:
         """A small square JPEG."""
         if portrait.thumbnail is None:
             loop = asyncio.get_running_loop()
-            portrait.thumbnail = await loop.run_in_executor(self._worker, lambda: _thumbnail(portrait.load()))
+            known = portrait.identity
+            if known is not None and known.done() and not _failed(known):
+                work = partial(_jpeg, known.result(), THUMBNAIL_PX)
+            else:
+                work = partial(_thumbnail, portrait.load)
+            portrait.thumbnail = await loop.run_in_executor(self._worker, work)
         return portrait.thumbnail
 
     async def still(self, portrait: Portrait) -> bytes:

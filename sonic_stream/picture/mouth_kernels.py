@@ -126,7 +126,8 @@ def lay_under(
     """Blends the inside into the canvas where the lips are apart, darker where they touch it.
 
     `radiance` float32 [h, w, 3] squared RGB 0..1, `edge` [h, w] the opening blurred by about a pixel,
-    `warm` [3] the tint of light inside, `grain` [n, n] in 8-bit steps, shifted by `anchor` (x, y) px so that it rides with the teeth.
+    `warm` [3] the tint of light inside, `grain` [n, n] in 8-bit steps, shifted by `anchor` (x, y) px so
+    that it rides with the teeth.
     """
     rows, columns = opening.shape
     side = grain.shape[0]

@@ -19,7 +19,7 @@ SKIN_CHROMA = np.array([1.17, 0.96, 0.84], np.float32)
 MUCOSA_CHROMA = np.array([1.46, 0.82, 0.80], np.float32)
 _TEETH_OVER_EYES = 1.12
 """Front teeth in full light against the brightest whites of the eyes, which brows and lids shade."""
-TEETH_CHROMA = np.array([1.075, 0.99, 0.87], np.float32)
+TEETH_CHROMA = np.array([1.085, 0.985, 0.87], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ def look_of(colours: Colours, traits: MouthTraits) -> MouthLook:
     colourful = float(np.clip(np.abs(lip - skin).sum() / 0.12, 0, 1))
     colourful *= float(np.clip(np.ptp(lip) / 0.15, 0, 1))
     # A picture of one tint (black and white, sepia, a monochrome painting) tints all alike.
-    cast = np.where(colourful > 0, 1.0 + 0.8 * (skin / SKIN_CHROMA - 1.0), skin)
-    cast = colourful * cast + (1 - colourful) * skin
+    cast = colourful * (1.0 + 0.8 * (skin / SKIN_CHROMA - 1.0)) + (1 - colourful) * skin
 
     white = 0.92 * brightness**0.5
     if traits.white is not None:
@@ -68,7 +67,7 @@ def look_of(colours: Colours, traits: MouthTraits) -> MouthLook:
         white = min(float(np.sqrt(white * told)), 0.97)
     teeth_chroma = 1 + colourful * (TEETH_CHROMA - 1)
     teeth_chroma = teeth_chroma * cast
-    teeth_chroma[0] = max(teeth_chroma[0], teeth_chroma[1] * (1 + 0.05 * colourful))
+    teeth_chroma[0] = max(teeth_chroma[0], teeth_chroma[1] * (1 + 0.065 * colourful))
     teeth_chroma[2] = min(teeth_chroma[2], teeth_chroma[1] * (1 - 0.10 * colourful))
     teeth = np.clip(white * teeth_chroma, 0.01, 0.97) ** 2
     if traits.teeth is not None:
@@ -76,18 +75,19 @@ def look_of(colours: Colours, traits: MouthTraits) -> MouthLook:
         teeth = 0.25 * teeth + 0.75 * own
 
     flesh_level = 0.5 * white + 0.3 * brightness
-    pink = (1 + colourful * (MUCOSA_CHROMA - 1)) * cast
-    lip_pink = lip / max(float(np.max(lip)) / 1.4, 1e-3) if colourful > 0 else lip
-    flesh = flesh_level * (0.62 * pink + 0.38 * lip_pink) * 1.16
+    pink = (1 + colourful * (MUCOSA_CHROMA - 1)) * cast ** (1 - 0.4 * colourful)
+    lip_pink = colourful * lip * (1.4 / float(np.max(lip))) + (1 - colourful) * lip
+    flesh = flesh_level * (0.62 * pink + 0.38 * lip_pink) * 1.25
+    flesh[2] = min(flesh[2], flesh[1] * (1 - 0.05 * colourful))
     tongue = np.clip(flesh, 0.01, 0.95) ** 2
-    gums = np.clip(0.88 * flesh * (1 + colourful * (np.array([1.0, 0.94, 0.95]) - 1)), 0.01, 0.95) ** 2
+    gums = np.clip(0.82 * flesh * (1 + colourful * (np.array([1.0, 0.94, 0.95]) - 1)), 0.01, 0.95) ** 2
     cavity = tongue * (1 + colourful * (np.array([0.62, 0.42, 0.40]) - 1)) * 0.46
     floor = float(np.clip(0.62 * traits.black, 0.02, 0.09)) * min(1.0, 0.4 + brightness)
     deep = cavity * 0.02 + floor**2 * (1 + colourful * (np.array([1.7, 0.85, 0.8]) - 1))
     gloss = np.clip(white * (0.5 + 0.5 * cast), 0, 1) ** 2
     light = np.asarray(colours.light, np.float32)
     light = light / max(float(np.linalg.norm(light)), 1e-6)
-    rim = teeth * (1 + colourful * (np.array([0.95, 0.99, 1.03]) - 1))
+    rim = teeth * (1 + colourful * (np.array([0.97, 0.99, 1.02]) - 1))
     neck = teeth * (1 + colourful * (np.array([1.0, 0.93, 0.80]) - 1))
     warm = tongue / tongue.max()
     rows = (teeth, rim, neck, tongue, gums, cavity, deep, gloss, warm, light)

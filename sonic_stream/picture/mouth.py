@@ -19,6 +19,8 @@ from sonic_stream.picture.mouth_traits import MouthTraits, measure_traits
 from sonic_stream.types import F32, U8, Colours, Identity
 
 BLUR_LEVELS = 5
+_FARTHEST_PX = 1e6
+"""A head that lies farther off than this is not drawn."""
 _GRAIN_SIDE = 64
 _GRAIN_SHARE, _MOST_GRAIN = 0.6, 2.0
 """Of the grain on the cheeks, and at most (8-bit steps): much of what looks like grain is skin or canvas."""
@@ -53,10 +55,8 @@ class MouthInterior:
         """
         x0, y0 = origin
         left, top = max(0, -x0), max(0, -y0)
-        right, bottom = (
-            min(opening.shape[1], canvas.shape[1] - x0),
-            min(opening.shape[0], canvas.shape[0] - y0),
-        )
+        right = min(opening.shape[1], canvas.shape[1] - x0)
+        bottom = min(opening.shape[0], canvas.shape[0] - y0)
         if right <= left or bottom <= top:
             return
         opening = np.ascontiguousarray(opening[top:bottom, left:right], np.float32)
@@ -68,7 +68,7 @@ class MouthInterior:
         unit_px = float(np.linalg.norm(projected[a] - projected[b])) / anatomy.ruler_units
         points = projected[anatomy.vertices].astype(np.float32)
         rotation = np.asarray(rotation, np.float32)
-        if not (unit_px > 1e-3 and np.isfinite(points).all() and np.isfinite(rotation).all()):
+        if not (unit_px > 1e-3 and np.abs(points).max() < _FARTHEST_PX and np.isfinite(rotation).all()):
             return
         to_picture = rotation * np.array([[unit_px], [-unit_px], [unit_px]], np.float32)
         up = to_picture[:, 1] / unit_px
@@ -81,7 +81,7 @@ class MouthInterior:
         mouth_kernels.soft_normals(points, anatomy.soft, anatomy.normals, rotation, normals)
         samples = 3 if canvas.shape[0] <= 640 else 2
         rows, columns = opening.shape
-        depth = np.full((rows * samples, columns * samples), -np.inf, np.float32)
+        depth = np.full((rows * samples, columns * samples), mouth_kernels.FAR, np.float32)
         owner = np.full(depth.shape, -1, np.int32)
         mouth_kernels.draw(points, anatomy.triangles, float(x0), float(y0), samples, depth, owner)
         maps = _light_maps(opening, unit_px)

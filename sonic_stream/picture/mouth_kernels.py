@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+FAR = -1e30
+"""Depth of a sample that nothing covers (finite, since the kernels are compiled to know no infinities)."""
+
 
 @nb.njit(cache=True, nogil=True, fastmath=True)
 def soft_normals(points: Array, triangles: Array, fixed: Array, rotation: Array, out: Array) -> None:
@@ -72,7 +75,7 @@ def draw(
 ) -> None:
     """Nearest triangle of each sub-sample: fills `depth` and `owner` ([h * samples, w * samples]).
 
-    Back faces are left out. The caller has set `depth` to -inf and `owner` to -1.
+    Back faces are left out. The caller has set `depth` to `FAR` and `owner` to -1.
     """
     rows, columns = depth.shape
     shift_x, shift_y = (0.5 - x0) * samples - 0.5, (0.5 - y0) * samples - 0.5

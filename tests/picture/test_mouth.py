@@ -186,9 +186,10 @@ def test_regions_over_the_edge_are_cut(mouth: MouthInterior, origin: tuple[int, 
     mouth.paint(canvas, scene.projected, scene.rotation, np.ones((50, 60), np.float32), origin)
 
 
-def test_points_that_are_not_numbers_are_left_out(mouth: MouthInterior) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e20])
+def test_points_that_are_nowhere_are_left_out(mouth: MouthInterior, value: float) -> None:
     scene = Scene(jawOpen=0.8)
-    scene.projected = np.full_like(scene.projected, np.nan)
+    scene.projected[::7] = value
     assert (scene.paint(mouth) == PAINT).all()
 
 

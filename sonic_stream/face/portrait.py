@@ -1,6 +1,7 @@
 """A portrait made ready: from the bytes of a picture file to an `Identity`.
 
-    find the face -> cut the square -> track it there -> fit the head -> snap -> mask, colours, advice
+    find the face -> cut the square -> track it there -> lip seam -> fit the head -> snap
+    -> mask, colours, advice
 
 Everything is computed from the bytes and the settings alone, so the same portrait gives the same identity.
 """
@@ -20,12 +21,13 @@ from sonic_stream.face.crop import crop_window, cut_crop, share_outside
 from sonic_stream.face.fit import HeadFit, HeadFitter, skin_normals
 from sonic_stream.face.head import HEAD_VERSION, Head, load_head
 from sonic_stream.face.matte import person_matte, shared_segmenter
+from sonic_stream.face.seam import settle_seam
 from sonic_stream.face.snap import Snapper
 from sonic_stream.face.tracker import TrackedFace, shared_tracker
 from sonic_stream.media.image import load_image
 from sonic_stream.types import F32, U8, Colours, Identity, PortraitSettings
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever this package computes something else from the same portrait, so that stored identities
 of an older recipe are not taken for new ones."""
 
@@ -54,10 +56,9 @@ def identify(image_bytes: bytes, settings: PortraitSettings | None = None) -> Id
         if _stands_on_its_head(image):
             raise NoFaceError("The face stands on its head; turn the picture upright and try again.")
         raise NoFaceError(f"What looks like a face at first is none on a closer look; {_WANTED}.")
-    landmarks = tracked.points[:, :2].copy()
+    landmarks = settle_seam(crop, uncrossed(tracked.points[:, :2]))
     head, fitter, snapper = load_head(), *_fitting()
-    target = uncrossed(landmarks)
-    fit = fitter.fit(target)
+    fit = fitter.fit(landmarks)
     portrait = advise.Portrait(
         width=width,
         height=height,
@@ -70,7 +71,7 @@ def identify(image_bytes: bytes, settings: PortraitSettings | None = None) -> Id
         share_outside=share_outside(window, width, height),
     )
     advise.refuse(portrait)
-    vertices = snapper.snap(head, fit, target)
+    vertices = snapper.snap(head, fit, landmarks)
     identity = Identity(
         id=identity_key(image_bytes, settings),
         settings=settings,

@@ -77,7 +77,7 @@ def look_of(colours: Colours, traits: MouthTraits) -> MouthLook:
     flesh_level = 0.5 * white + 0.3 * brightness
     pink = (1 + colourful * (MUCOSA_CHROMA - 1)) * cast ** (1 - 0.4 * colourful)
     lip_pink = colourful * lip * (1.4 / float(np.max(lip))) + (1 - colourful) * lip
-    flesh = flesh_level * (0.62 * pink + 0.38 * lip_pink) * 1.25
+    flesh = flesh_level * (0.74 * pink + 0.26 * lip_pink) * 1.25
     flesh[2] = min(flesh[2], flesh[1] * (1 - 0.05 * colourful))
     tongue = np.clip(flesh, 0.01, 0.95) ** 2
     gums = np.clip(0.82 * flesh * (1 + colourful * (np.array([1.0, 0.94, 0.95]) - 1)), 0.01, 0.95) ** 2

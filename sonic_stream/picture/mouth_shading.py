@@ -144,7 +144,7 @@ def shade(
                 level = math.log((NEAR_BLUR + 0.32 * behind) / NEAR_BLUR) * per_level
                 level = min(max(level, 0.0), farthest)
                 shift = min(behind, 1.2) * aside * unit_px
-                fade = math.exp(-0.45 * max(behind - 1.2, 0.0))
+                fade = 0.04 + 0.96 * math.exp(-0.45 * max(behind - 1.2, 0.0))
                 ambient = seen(maps, level, px, py)
                 ambient *= (1.55 - 0.55 * ambient) * fade
                 key = seen(maps, level, px + sun[0] * shift, py + sun[1] * shift)
@@ -174,7 +174,7 @@ def shade(
                     r, g, u = tongue[0], tongue[1], tongue[2]
                     glint = (0.07 * power(mirror, 3) + 0.22 * power(mirror, 5)) * key
                 elif kind == GUMS:  # the palate too, which lies deep
-                    light *= math.exp(-0.22 * max(behind - 1.0, 0.0))
+                    light *= math.exp(-0.08 * max(behind - 1.0, 0.0))
                     r, g, u = gums[0], gums[1], gums[2]
                     glint = 0.06 * power(mirror, 4) * key
                 else:

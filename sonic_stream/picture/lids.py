@@ -44,7 +44,7 @@ class Lid:
 
 
 def make_lid(head: Head, rim: Rim, side: int, crop: U8, placed: F32, shut: F32, scale: float) -> Lid:
-    """The lid of one side; `placed`, `shut` float32 [V, 3]: the portrait's mesh with the eye open and shut."""
+    """The lid of one side; `placed`, `shut` float32 [V, 3]: the portrait's mesh, eye open and shut."""
     line = placed[rim.line, :2]
     ends = line[[0, -1]][np.argsort(line[[0, -1], 0])]
     axes = axes_between(ends[0], ends[1])
@@ -68,9 +68,9 @@ def make_lid(head: Head, rim: Rim, side: int, crop: U8, placed: F32, shut: F32, 
     end_shut = np.maximum(end + travel * _lag(away, away_shut, travel, end), 1e-3)
     even = begin * end + away_shut * (1 - begin) * end / end_shut
     place = (x - line_x.min()) / max(float(np.ptp(line_x)), 1e-3)
-    inward = np.clip(np.minimum(place, 1 - place) / 0.12, 0, 1)
+    inward = np.clip((np.minimum(place, 1 - place) + 0.08) / 0.1, 0, 1)
     inward = inward * inward * (3 - 2 * inward)
-    blend = np.clip((end - away) / (0.35 * end), 0, 1) * np.clip(travel / 0.15, 0, 1) * inward
+    blend = np.clip((end - away) / (0.35 * end), 0, 1) * np.clip(travel / 0.06, 0, 1) * inward
     want = away + blend * (np.minimum(even, end) - away)
     hidden = rim.beyond > 0
     want = np.where(hidden, begin * end * inward, want)

@@ -26,6 +26,11 @@ from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, U8, Identity
 
 _COARSE = 145
 """Nodes along a side of the flow that is drawn before it is spread to the picture's own size."""
+_CUBIC_UP_TO = 640
+"""Picture side up to which pixels are sampled bicubically; larger pictures hold little finer detail."""
+_LID_SHADOW = 0.38
+"""Depth of the shadow that the upper lid casts on the eyeball, head units."""
+_LID_SHADE = np.array([0.5, 0.25], np.float32)
 _SEALED_BELOW = 0.012
 """Aperture under which the lips are drawn together along their whole length."""
 _NO_MAP: Any = None
@@ -88,6 +93,7 @@ class _Parts:
         self.head = head = load_head()
         self.rig = rig = Rig(head, identity)
         self.size = identity.crop.shape[0]
+        self.sampling = cv2.INTER_CUBIC if self.size <= _CUBIC_UP_TO else cv2.INTER_LINEAR
         self.source_vertices = (identity.vertices + np.tensordot(rig.portrait, rig.basis, 1)).astype(
             np.float32
         )
@@ -135,8 +141,8 @@ class _Parts:
         lips = self._lay_mouth(weights, placed, flow)
         eyes = [self._lay_eye(eye, coeffs, weights, vertices, placed, pose, flow) for eye in self.eyes]
         out = self.plate.copy()
-        layer = cv2.remap(self.layer, flow, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        raster.blend_layer(layer, self.plate[y0:y1, x0:x1], out[y0:y1, x0:x1])
+        layer = cv2.remap(self.layer, flow, _NO_MAP, self.sampling, borderMode=cv2.BORDER_REFLECT_101)
+        raster.blend_layer(np.asarray(layer, np.uint8), self.plate[y0:y1, x0:x1], out[y0:y1, x0:x1])
         for eye, painted in zip(self.eyes, eyes, strict=True):
             if painted is not None:
                 slit, ball = painted
@@ -193,8 +199,11 @@ class _Parts:
             return slit, None
         cover, origin = seen
         ball = self._ball_flow(eye, gaze, vertices, pose, origin, cover.shape)
-        piece = cv2.remap(eye.plate, ball, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return slit, (np.asarray(piece, np.uint8), cover * np.float32(active), origin)
+        seen_ball = cv2.remap(eye.plate, ball, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        piece = np.asarray(seen_ball, np.uint8)
+        reach = _LID_SHADOW * self.identity.scale
+        raster.shade_under(piece, slit.top, slit.bottom, origin[0], origin[1], reach, _LID_SHADE)
+        return slit, (piece, cover * np.float32(active), origin)
 
     def _draw_lashes(self, out: U8, eye: _Eye, slit: Slit, blink: float) -> None:
         """The lash line on the edge of the upper lid, in place: it appears as the lid comes down."""

@@ -66,20 +66,23 @@ def draw_mesh(
 def spread_flow(coarse: F32, size: int, x0: int, y0: int, flow: F32) -> None:
     """Upsamples portrait positions at nodes that span the frame corner to corner into `flow` [h, w, 2]."""
     last = coarse.shape[0] - 1
-    step = last / size
+    step = np.float32(last / size)
+    half = np.float32(0.5)
     height, width = flow.shape[:2]
+    row = np.empty((last + 1, 2), np.float32)
     for y in range(height):
-        v = (y + y0 + 0.5) * step
+        v = (y + y0 + half) * step
         i = min(int(v), last - 1)
-        fv = v - i
+        fv = np.float32(v - i)
+        for j in range(last + 1):
+            row[j, 0] = coarse[i, j, 0] + fv * (coarse[i + 1, j, 0] - coarse[i, j, 0])
+            row[j, 1] = coarse[i, j, 1] + fv * (coarse[i + 1, j, 1] - coarse[i, j, 1])
         for x in range(width):
-            u = (x + x0 + 0.5) * step
+            u = (x + x0 + half) * step
             j = min(int(u), last - 1)
-            fu = u - j
-            for k in range(2):
-                top = coarse[i, j, k] * (1 - fu) + coarse[i, j + 1, k] * fu
-                low = coarse[i + 1, j, k] * (1 - fu) + coarse[i + 1, j + 1, k] * fu
-                flow[y, x, k] = top * (1 - fv) + low * fv
+            fu = np.float32(u - j)
+            flow[y, x, 0] = row[j, 0] + fu * (row[j + 1, 0] - row[j, 0])
+            flow[y, x, 1] = row[j, 1] + fu * (row[j + 1, 1] - row[j, 1])
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
@@ -138,14 +141,31 @@ def soften_seam(image: U8, flow: F32, split: F32, x0: int, y0: int, flow_x0: int
             continue
         if fx < 0 or fx >= flow.shape[1] or fy < 1 or fy >= flow.shape[0] - 1:
             continue
-        jump = abs(flow[fy + 1, fx, 1] - flow[fy - 1, fx, 1] - 2) + abs(
-            flow[fy + 1, fx, 0] - flow[fy - 1, fx, 0]
-        )
+        jump = abs(flow[fy + 1, fx, 1] - flow[fy - 1, fx, 1] - 2)
+        jump += abs(flow[fy + 1, fx, 0] - flow[fy - 1, fx, 0])
         share = min(1.0, max(0.0, (jump - 0.4) / 1.2))
         above = s + 0.5 - y
         for k in range(3):
             mixed = above * image[y - 1, x, k] + (1 - above) * image[y + 1, x, k]
             image[y, x, k] = np.uint8(image[y, x, k] + share * (mixed - image[y, x, k]) + 0.5)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def shade_under(image: U8, top: F32, bottom: F32, x0: int, y0: int, reach: float, strength: F32) -> None:
+    """Darkens `image` [h, w, 3] close under the curve `top` and, less, over `bottom` (y by column).
+
+    The image's upper left pixel is (`x0`, `y0`); `reach` in px; `strength` [2]: what the very edges lose.
+    """
+    for x in range(image.shape[1]):
+        a, b = top[x], bottom[x]
+        if not (b > a):
+            continue
+        for y in range(image.shape[0]):
+            under = max(0.0, 1 - max(0.0, y + y0 - a) / reach)
+            over = max(0.0, 1 - max(0.0, b - y - y0) / (0.6 * reach))
+            keep = (1 - strength[0] * under * under) * (1 - strength[1] * over * over)
+            for k in range(3):
+                image[y, x, k] = np.uint8(image[y, x, k] * keep + 0.5)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)

@@ -113,8 +113,8 @@ class Rig:
     """One identity's rig; immutable once built.
 
     `basis` float32 [E + OWN_SHAPES, V, 3] holds the head's shapes, then this person's own: the closing of the
-    left and of the right eye, and the easing of the lips' rims as they part. Weights are absolute: the portrait
-    itself is `portrait`, rest is `rest`.
+    left and of the right eye, and the easing of the lips' rims as they part. Weights are absolute: the
+    portrait itself is `portrait`, rest is `rest`.
     """
 
     def __init__(self, head: Head, identity: Identity) -> None:

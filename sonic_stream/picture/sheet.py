@@ -24,6 +24,12 @@ NODES = 73
 """Nodes along a side."""
 _BEYOND = 0.14
 """How far the sheet reaches beyond the frame, as a share of the side: what moves in there is mirrored."""
+_EDGE = 0.13
+"""Width of the zone in which what the frame cuts off is held, as a share of the side."""
+_STIFFNESS = 3e-3
+"""How soon an expression fades off the face: the larger the sooner."""
+_LAYER_UNITS = 3.0
+"""How far apart face, person and background are taken to be where the sheet folds, head units."""
 _RELIEF_BLUR = 0.07
 """Softness of the relief off the face, in face heights: neck, ears and hair must not fold over each other."""
 _NECK = (0.02, 0.62)
@@ -44,6 +50,9 @@ class Sheet:
     """How much of the head's movement a node takes, float32 [N]."""
     shapes: F32
     """Expression shapes at the nodes, float32 [E, N * 3]."""
+    order: F32
+    """What is added to the nearness of nodes where the sheet folds: the face lies before the neck, the neck
+    before the background; float32 [N] px."""
     triangles: NDArray[np.int32]
 
     def moved(self, pose: Pose, change: F32) -> F32:
@@ -52,6 +61,7 @@ class Sheet:
         points = self.points + (change[active] @ self.shapes[active]).reshape(-1, 3)
         placed = pose.project(points)
         placed[:, :2] = self.nodes + self.firm[:, None] * (placed[:, :2] - self.nodes)
+        placed[:, 2] += self.order
         return placed
 
 
@@ -116,9 +126,11 @@ def make_sheet(head: Head, identity: Identity, portrait: F32, basis: F32, source
     top, chin = placed[head.landmarks[FOREHEAD], :2], placed[head.landmarks[CHIN], :2]
     face = float(np.linalg.norm(chin - top))
     soft = cv2.GaussianBlur(z, (0, 0), _RELIEF_BLUR * face / step)[..., None]
-    z += (1 - _face_share(placed[head.landmarks[list(OVAL)], :2], nodes, face).reshape(count, count, 1)) * (
-        soft - z
-    )
+    on_face = _face_share(placed[head.landmarks[list(OVAL)], :2], nodes, face)
+    z += (1 - on_face.reshape(count, count, 1)) * (soft - z)
+    inside_frame = nodes.round().astype(int).clip(0, size - 1)
+    covered = identity.matte[inside_frame[:, 1], inside_frame[:, 0]].astype(np.float32) / 255
+    order = np.asarray(identity.scale * _LAYER_UNITS * (on_face + covered), np.float32)
     lifted = np.concatenate(
         [
             ((nodes - source.anchor) / source.scale * [1, -1]).reshape(count, count, 2),
@@ -128,15 +140,17 @@ def make_sheet(head: Head, identity: Identity, portrait: F32, basis: F32, source
     ).reshape(-1, 3)
     points = lifted @ source.rotation + np.array((0, -8, -1), np.float32)
 
+    # Off the face an expression fades out over neck and hair: a jaw that slid over the neck would cut it.
+    moving = known & (on_face.reshape(count, count) > 0.5)
     shapes = np.zeros((len(basis), count * count * 3), np.float32)
     for row, shape in enumerate(basis):
         if not shape.any():
             continue
         at = (shape[seen] * inside[..., None]).sum(2).astype(np.float32)
-        at[~known] = 0
-        shapes[row] = _filled(at, known, 3e-3).reshape(-1)
-    firm = _firmness(top, chin, nodes)
-    return Sheet(nodes, points.astype(np.float32), firm, shapes, _grid_triangles(count))
+        at[~moving] = 0
+        shapes[row] = _filled(at, moving, _STIFFNESS).reshape(-1)
+    firm = _firmness(top, chin, nodes) * _held_at_edges(identity, nodes)
+    return Sheet(nodes, points.astype(np.float32), firm, shapes, order, _grid_triangles(count))
 
 
 def _facing(triangles: NDArray[np.int32], placed: F32) -> NDArray[np.int32]:
@@ -151,6 +165,27 @@ def _face_share(oval: F32, nodes: F32, face: float) -> F32:
     hull = cv2.convexHull(oval.astype(np.float32))
     inside = np.array([cv2.pointPolygonTest(hull, (float(x), float(y)), True) for x, y in nodes], np.float32)
     return np.asarray(np.clip(inside / (0.06 * face) + 0.5, 0, 1), np.float32)
+
+
+def _held_at_edges(identity: Identity, nodes: F32) -> F32:
+    """0 where the person is cut off by the frame, 1 from some way inside: cut hair must not come in.
+
+    The bottom edge is left out: the body there does not move anyway.
+    """
+    size = identity.matte.shape[0]
+    matte = identity.matte.astype(np.float32) / 255
+    held = np.ones(len(nodes), np.float32)
+    at = nodes.clip(0, size - 1)
+    for border, along, away in (
+        (matte[0], at[:, 0], nodes[:, 1]),
+        (matte[:, 0], at[:, 1], nodes[:, 0]),
+        (matte[:, -1], at[:, 1], size - 1 - nodes[:, 0]),
+    ):
+        cut = cv2.GaussianBlur(cv2.dilate(border[None], np.ones((1, size // 8))), (0, 0), size / 24)[0]
+        inward = np.clip(away / (_EDGE * size), 0, 1)
+        inward = inward * inward * (3 - 2 * inward)
+        held *= 1 - np.interp(along, np.arange(size), cut) * (1 - inward)
+    return np.asarray(held, np.float32)
 
 
 def _firmness(top: F32, chin: F32, nodes: F32) -> F32:

@@ -73,4 +73,4 @@ async def _warm(hub: Hub) -> None:
     with suppress(SonicError):
         portrait = hub.portraits.find(None)
         await hub.bridge.loaded()
-        await hub.portraits.identity(portrait)
+        await hub.bridge.prepare(await hub.portraits.identity(portrait))

@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cv2
@@ -31,10 +32,11 @@ QUEUE_LIMIT = 256
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A picture on its way out: `picture` is I420, uint8 [H * 3 / 2, W], limited range BT.601."""
+    """A picture on its way out: `picture` is I420, uint8 [H * 3 / 2, W], limited range BT.601; None for a
+    hop that was only heard."""
 
     pts: Ticks
-    picture: U8
+    picture: U8 | None
     steps: int
     epoch: int
     took: Ticks
@@ -93,6 +95,15 @@ class EngineBridge:
         slot = await self._call(lambda engine: engine.open(identity, controls))
         assert isinstance(slot, int)
         return slot
+
+    async def prepare(self, identity: Identity) -> None:
+        """Has the engine derive what it needs of a new identity; does nothing when no slot is free."""
+
+        def run(engine: Engine) -> None:
+            with suppress(BusyError):
+                engine.close(engine.open(identity, Controls()))
+
+        await self._call(run)
 
     async def close(self, slot: int) -> None:
         await self._call(lambda engine: engine.close(slot))
@@ -204,7 +215,7 @@ class EngineBridge:
             logger.debug("the event loop is gone; an answer was dropped")
 
 
-def _deliver(step: _Step, pts: Ticks, picture: U8, steps: int, epoch: int, work: Ticks) -> None:
+def _deliver(step: _Step, pts: Ticks, picture: U8 | None, steps: int, epoch: int, work: Ticks) -> None:
     took = _ticks(time.monotonic() - step.handed_s)
     step.sink(Painted(pts, picture, steps, epoch, took, work))
 
@@ -222,5 +233,7 @@ def _ticks(seconds: float) -> Ticks:
     return int(seconds * TICK_RATE)
 
 
-def _to_i420(result: HopResult) -> U8:
+def _to_i420(result: HopResult) -> U8 | None:
+    if not result.video.image.size:
+        return None
     return np.asarray(cv2.cvtColor(result.video.image, cv2.COLOR_RGB2YUV_I420), np.uint8)

@@ -39,7 +39,10 @@ async def add_portrait(hub: HubOf, file: Annotated[UploadFile, File()]) -> dict[
     """Uploads a portrait (multipart field `file`); refused with the reason when it cannot be used."""
     data = await file.read()
     name = (file.filename or "").rpartition(".")[0][:60]
-    return _shown(await hub.portraits.add(data, name))
+    portrait = await hub.portraits.add(data, name)
+    if not len(hub.registry):  # a running face is not to wait for a new one
+        await hub.bridge.prepare(await hub.portraits.identity(portrait))
+    return _shown(portrait)
 
 
 @api.get("/portraits/{portrait_id}/thumbnail")

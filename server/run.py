@@ -39,8 +39,15 @@ def serve(settings: ServerSettings) -> None:
     """Serves until interrupted (Ctrl-C). Errors: `BadInputError` for a port that cannot be used."""
 
     def engine() -> Engine:
+        import cv2
+        import torch
+
         from sonic_stream.engine.local import LocalEngine
 
+        # Pictures are small: a second thread costs more in hand-over than it brings, and the encoders
+        # and the network want the other cores.
+        torch.set_num_threads(1)
+        cv2.setNumThreads(1)
         return LocalEngine.load(device=settings.device, capacity=settings.capacity)
 
     app = create_app(settings, engine, _identify, load_voices())

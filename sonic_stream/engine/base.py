@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from sonic_stream.timebase import Ticks
-from sonic_stream.types import F32, Controls, Identity, MotionFrame, VideoFrame
+from sonic_stream.types import F32, U8, Controls, Identity, MotionFrame, VideoFrame
+
+NO_PICTURE: U8 = np.zeros((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class HopInput:
     epoch: int = 0
     motion: MotionFrame | None = None
     """A stored motion to play instead of the one the sound asks for (`render --motion`)."""
+    paint: bool = True
+    """False: hear the hop, but paint nothing (`NO_PICTURE`): for a caller whose time has run out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sonic_stream.engine.base import HopInput, HopResult
+from sonic_stream.engine.base import NO_PICTURE, HopInput, HopResult
 from sonic_stream.errors import BusyError
 from sonic_stream.timebase import FRAME_TICKS, Ticks
 from sonic_stream.types import CHANNELS, F32, U8, Controls, Identity, MotionFrame, VideoFrame
@@ -31,6 +31,12 @@ def read_code(image: U8) -> int:
     square = image.shape[1] // CODE_BITS
     centres = image[square // 2, square // 2 : CODE_BITS * square : square, 1]
     return int(sum(1 << bit for bit, value in enumerate(centres) if value > 127))
+
+
+def _motion(pts: Ticks, loudness: float) -> MotionFrame:
+    coeffs = np.zeros(len(CHANNELS), np.float32)
+    coeffs[0] = min(loudness, 0.1)
+    return MotionFrame(pts, coeffs, float(loudness > 0.01))
 
 
 class FakeEngine:
@@ -69,11 +75,11 @@ class FakeEngine:
         heard.append(hop.samples)
         loudness = float(np.abs(heard.popleft()).mean())
         pts = hop.pts - self._lookahead
+        if not hop.paint:
+            return HopResult(hop.slot, _motion(pts, loudness), VideoFrame(pts, NO_PICTURE, 0, hop.epoch))
         image = np.full((self.size_px, self.size_px, 3), int(min(loudness * 4, 1) * 200), np.uint8)
         draw_code(image, (pts // FRAME_TICKS) % (1 << CODE_BITS))
-        coeffs = np.zeros(len(CHANNELS), np.float32)
-        coeffs[0] = min(loudness, 0.1)
-        motion = MotionFrame(pts, coeffs, float(loudness > 0.01))
+        motion = _motion(pts, loudness)
         return HopResult(hop.slot, motion, VideoFrame(pts, image, hop.controls.inference_steps, hop.epoch))
 
     def reset(self, slot: int) -> None:

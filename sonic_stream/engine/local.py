@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sonic_stream.engine.base import HopInput, HopResult
+from sonic_stream.engine.base import NO_PICTURE, HopInput, HopResult
 from sonic_stream.errors import BadInputError, BusyError
 from sonic_stream.motion import Animator
 from sonic_stream.picture import Painter
@@ -89,6 +89,8 @@ class LocalEngine:
         return results
 
     def _paint(self, hop: HopInput, motion: MotionFrame) -> HopResult:
+        if not hop.paint:
+            return HopResult(hop.slot, motion, VideoFrame(motion.pts, NO_PICTURE, 0, hop.epoch))
         painter = self._faces[hop.slot].painter
         steps = min(hop.controls.inference_steps, painter.steps_available)
         image = painter.paint(motion.coeffs, steps)

@@ -4,8 +4,8 @@
 
 The caller owns the clock (`now`, Ticks since the first slot), the engine and everything that sends. Every
 hop that is due is handed out by `due`; idle hops keep the face alive when nobody speaks, asked for just in
-time, so that real sound never queues behind them. The engine hears a gapless sound: `pts` of a
-`HopInput` counts the hops it got, while content time, known only here, also counts hops it had no time for.
+time, so that real sound never queues behind them. An engine that is too slow for 25 pictures a second
+still hears every hop; those it has no time for are handed out with `paint` off.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class SessionSettings:
     live_backlog_limit: Ticks = TICK_RATE
     """A live source's sound beyond this is given up."""
     busy_limit: int = 3
-    """Hops the engine may have in hand."""
+    """Pictures the engine may have in hand; one less when it is slower than real time."""
+    stall_limit: int = 25
+    """Hops it may have in hand in all: beyond that it stands still, and so does the sound."""
     hold_slots: int = 3
     """Slots a starved face is held before it eases into idling."""
     patience: Ticks = 3 * FRAME_TICKS
@@ -88,6 +90,15 @@ class Event:
         return told
 
 
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """A hop the engine has in hand."""
+
+    pts: Ticks
+    paint: bool
+    late: Ticks
+
+
 class LiveSession(Generic[PictureT]):
     """The state machine of one face; not thread-safe, owned by the event loop."""
 
@@ -109,10 +120,7 @@ class LiveSession(Generic[PictureT]):
         self._live = False
         self._closed = False
         self._content: Ticks = 0  # content time of the next hop
-        self._fed: Ticks = 0  # engine time of the next hop
-        self._content_of: dict[Ticks, Ticks] = {}
-        self._late_of: dict[Ticks, Ticks] = {}
-        self._in_hand: deque[Ticks] = deque()
+        self._in_hand: deque[_Handed] = deque()
         self._works: deque[Ticks] = deque(maxlen=25)
         self._last_push: Ticks = 0
         self._excess_since: Ticks | None = None
@@ -210,9 +218,7 @@ class LiveSession(Generic[PictureT]):
             hop = self._choose(now)
             if hop is None:
                 return hops
-            work = self._hand_out(hop, now)
-            if work is not None:
-                hops.append(work)
+            hops.append(self._hand_out(hop, now))
             assert self._content > before
 
     def next_due(self, now: Ticks) -> Ticks:
@@ -225,21 +231,20 @@ class LiveSession(Generic[PictureT]):
 
     def _choose(self, now: Ticks) -> Hop | None:
         lead, target = self._lead(now), self.target
-        busy = len(self._in_hand) >= self._settings.busy_limit
+        if len(self._in_hand) >= self._settings.stall_limit:
+            return None
         hop = self._timeline.peek()
         if hop is None:
-            return self._choose_idle(lead, target, busy)
+            return self._choose_idle(lead, target)
         if self._live:
             self._hold_close(lead, target, now)
             hop = self._timeline.peek()
             if hop is None:
                 return None
-        if busy and lead >= self._work * (len(self._in_hand) + 1):
-            return None  # its picture can still be in time once the engine is free
-        if lead >= target + self._settings.run_ahead:
+        if self._should_wait(lead) or lead >= target + self._settings.run_ahead:
             return None
         begins = not self._last_was_speech
-        if lead < target - FRAME_TICKS // 4 and (begins or hop.silent) and not busy:
+        if lead < target - FRAME_TICKS // 4 and (begins or hop.silent):
             if not begins:
                 self.stats.stretched += 1
             return IDLE_HOP
@@ -247,11 +252,24 @@ class LiveSession(Generic[PictureT]):
             self._skip_lookahead(lead, target)
         return self._timeline.take()
 
-    def _choose_idle(self, lead: Ticks, target: Ticks, busy: bool) -> Hop | None:
+    @property
+    def _is_busy(self) -> bool:
+        limit = self._settings.busy_limit - (self._work > 3 * FRAME_TICKS // 4)
+        return self._painting >= limit
+
+    @property
+    def _painting(self) -> int:
+        return sum(handed.paint for handed in self._in_hand)
+
+    def _should_wait(self, lead: Ticks) -> bool:
+        """The engine is busy, and the picture can still be in time when it is free."""
+        return self._is_busy and lead >= self._work * (self._painting + 1)
+
+    def _choose_idle(self, lead: Ticks, target: Ticks) -> Hop | None:
         starved = self.align.stood >= self._settings.hold_slots
         if self._last_was_speech and self._timeline.is_open and not starved:
             return None  # more of this utterance is on its way
-        if busy:
+        if self._should_wait(lead):
             return None
         if starved and not self.align.level:
             # Show what the engine still owes, then idle.
@@ -271,7 +289,7 @@ class LiveSession(Generic[PictureT]):
 
         Called when the hop that completes the utterance's first picture is about to be handed out.
         """
-        spare = lead - target - self._work * len(self._in_hand)
+        spare = lead - target - self._work * self._painting
         if spare >= FRAME_TICKS:
             self.align.skip_idle(spare // FRAME_TICKS)
 
@@ -294,8 +312,8 @@ class LiveSession(Generic[PictureT]):
             self._last_cut = now
             self.stats.shortened += 1
 
-    def _hand_out(self, hop: Hop, now: Ticks) -> HopInput | None:
-        """Puts the hop's sound in line; None when the engine has no time to paint it."""
+    def _hand_out(self, hop: Hop, now: Ticks) -> HopInput:
+        """Puts the hop's sound in line and makes the engine's work of it."""
         lead = self._lead(now)
         content, self._content = self._content, self._content + FRAME_TICKS
         joined = hop.heard if self._last_was_speech or not hop.speech else fade_in(hop.heard)
@@ -305,29 +323,26 @@ class LiveSession(Generic[PictureT]):
         self._last_was_speech = hop.speech and not hop.is_last
         self._handed_out = self._handed_out + 1 if self._last_was_speech else 0
         self.align.resume_level = min(self.target, 2 * FRAME_TICKS)
-        if hop.speech and len(self._in_hand) >= self._settings.busy_limit:
-            self.stats.unpainted += 1
-            return None
-        fed, self._fed = self._fed, self._fed + FRAME_TICKS
-        self._content_of[fed] = content
+        paint = not self._is_busy
+        self.stats.unpainted += not paint
         # A hop handed out early may take longer by as much: that is no lateness.
         early = max(0, lead - self.target - FRAME_TICKS)
-        self._late_of[fed] = hop.late - early
-        self._in_hand.append(fed)
-        return HopInput(self._slot, fed, hop.model, self.controls, self.epoch)
+        self._in_hand.append(_Handed(content, paint, hop.late - early))
+        return HopInput(self._slot, content, hop.model, self.controls, self.epoch, paint=paint)
 
-    def painted(self, pts: Ticks, picture: PictureT, epoch: int, took: Ticks, work: Ticks) -> bool:
-        """The engine's picture for its own time `pts`, `took` Ticks after its hop was handed out.
+    def painted(self, pts: Ticks, picture: PictureT | None, epoch: int, took: Ticks, work: Ticks) -> bool:
+        """The engine is done with a hop: the picture for its own time `pts`, or None if told not to paint.
 
-        `work` of these it was being made. Pictures come back in order. False when nobody will see it.
+        `took` Ticks after it was handed out, `work` of these it was being made. Answers come in the hops'
+        order. False when nobody will see the picture.
         """
+        handed = self._in_hand.popleft()
+        assert handed.pts == pts + self._lookahead
+        if picture is None:
+            return False
         self._works.append(work)
-        fed = pts + self._lookahead
-        while self._in_hand and self._in_hand[0] <= fed:
-            self._in_hand.popleft()
-        self._delay.add(max(0, self._late_of.pop(fed, 0) + took))
-        content = self._content_of.pop(pts, None)
-        return content is not None and self.align.put_picture(content, picture, epoch)
+        self._delay.add(max(0, handed.late + took))
+        return self.align.put_picture(pts, picture, epoch)
 
     @property
     def _work(self) -> Ticks:

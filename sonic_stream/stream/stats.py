@@ -44,7 +44,7 @@ class StreamStats:
     discarded: int = 0
     """Hops given up because far too much live sound had piled up."""
     unpainted: int = 0
-    """Hops the engine had no time for: their sound played under a held picture."""
+    """Hops the engine had no time to paint: their sound played under a held picture."""
     skipped_slots: int = 0
     """Slots nobody could be served because this machine stood still."""
     latencies: deque[Ticks] = field(default_factory=lambda: deque(maxlen=256))

@@ -316,8 +316,8 @@ def _small(portrait: Portrait) -> str:
 
 
 def _blurred(portrait: Portrait) -> str:
-    if not _is_blurred(portrait):
-        return ""
+    if portrait.face.size_px < SMALL_FACE_PX or not _is_blurred(portrait):
+        return ""  # a small face is soft in any case, and told so already
     return "The face is blurred; a sharp portrait makes a much better picture."
 
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from sonic_stream.face import regions
-from sonic_stream.face.tracker import stderr_silenced
+from sonic_stream.face.quiet import stderr_silenced
 from sonic_stream.types import F32, U8
 
 _COLOUR_PX = 160
@@ -36,16 +36,26 @@ class Segmenter:
         self._lock = threading.Lock()
         self._models: list[Any] = []
 
+    def load(self) -> None:
+        """Loads the models now instead of at the first use."""
+        with self._lock:
+            self._load()
+
+    def _load(self) -> None:
+        if self._models:
+            return
+        from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
+
+        with stderr_silenced():
+            models = [SelfieSegmentation(model_selection=i) for i in (0, 1)]
+            for model in models:
+                model.process(np.zeros((64, 64, 3), np.uint8))
+        self._models = models
+
     def person(self, image: U8) -> F32:
         """How likely each pixel of uint8 [S, S, 3] RGB is a person's, float32 [S, S] 0..1."""
         with self._lock:
-            if not self._models:
-                with stderr_silenced():
-                    from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
-
-                    self._models = [SelfieSegmentation(model_selection=i) for i in (0, 1)]
-                    for model in self._models:
-                        model.process(np.zeros((64, 64, 3), np.uint8))
+            self._load()
             small = cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA)
             mirrored = np.ascontiguousarray(small[:, ::-1])
             # The general model is the better one for a square close-up and counts twice.

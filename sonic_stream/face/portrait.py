@@ -94,6 +94,18 @@ def identify(image_bytes: bytes, settings: PortraitSettings | None = None) -> Id
     return identity
 
 
+def warm_up() -> None:
+    """Loads all models, so that the first portrait costs no more than the next (about a second of loading).
+
+    Errors: `MissingPieceError` when the head model is missing.
+    """
+    _fitting()
+    _face_vertices()
+    _head_digest()
+    shared_tracker().load()
+    shared_segmenter().load()
+
+
 def identity_key(image_bytes: bytes, settings: PortraitSettings) -> str:
     """What an identity depends on, hashed: picture, settings, head model and recipe."""
     how = repr(float(settings.expand_ratio)), int(settings.min_resolution)

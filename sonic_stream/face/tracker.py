@@ -8,8 +8,6 @@ makes the landmarks accurate. One tracker may be shared by threads; a lock serve
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from sonic_stream.face.quiet import stderr_silenced
 from sonic_stream.face.window import Window
 from sonic_stream.types import F32, U8
 
@@ -83,25 +82,6 @@ class TrackedFace:
         return np.asarray(into / max(float(np.linalg.norm(into)), 1e-6), np.float32)
 
 
-@contextlib.contextmanager
-def stderr_silenced() -> Iterator[None]:
-    """Drops what native code writes to stderr: MediaPipe's start-up chatter has no switch."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # a process without stderr has nothing to silence
-        yield
-        return
-    sys.stderr.flush()
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)
-
-
 class FaceTracker:
     """The tracker; the models load at the first use and stay."""
 
@@ -109,21 +89,24 @@ class FaceTracker:
         self._lock = threading.Lock()
         self._mesh: Any = None
         self._detectors: list[Any] = []
+        self._has_tracked = False
+
+    def load(self) -> None:
+        """Loads the models now instead of at the first use."""
+        with self._lock:
+            self._load()
 
     def _load(self) -> None:
         if self._mesh is not None:
             return
-        with stderr_silenced():
-            from mediapipe.python.solutions import face_detection, face_mesh
+        from mediapipe.python.solutions import face_detection, face_mesh
 
-            blank = np.zeros((64, 64, 3), np.uint8)
+        with stderr_silenced():
             # The full-range model sees small faces, the short-range one stylised and very large ones.
             detectors = [
                 face_detection.FaceDetection(model_selection=i, min_detection_confidence=least)
                 for i, least in ((1, 0.4), (0, 0.55))
             ]
-            for detector in detectors:
-                detector.process(blank)
             mesh = face_mesh.FaceMesh(
                 static_image_mode=True,
                 max_num_faces=2,
@@ -131,7 +114,9 @@ class FaceTracker:
                 min_detection_confidence=0.3,
                 min_tracking_confidence=0.3,
             )
-            mesh.process(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+            # The first picture is when the models really start.
+            for model in (*detectors, mesh):
+                model.process(np.zeros((64, 64, 3), np.uint8))
         self._mesh, self._detectors = mesh, detectors
 
     def search(self, image: U8) -> list[TrackedFace]:
@@ -193,7 +178,11 @@ class FaceTracker:
         """Landmarks of the face nearest to the middle of the window."""
         # MediaPipe misplaces landmarks in pictures that are not square; windows always are. Its unit square
         # maps onto pixel centres: measured, the mean of the landmarks does not wander with the window size.
-        result = self._mesh.process(window.cut(image, fine=False))
+        seen = window.cut(image, fine=False)
+        with contextlib.nullcontext() if self._has_tracked else stderr_silenced():
+            result = self._mesh.process(seen)
+        # One more greeting comes with the first face.
+        self._has_tracked |= bool(result.multi_face_landmarks)
         best: F32 | None = None
         nearest = np.inf
         for found in result.multi_face_landmarks or ():

@@ -67,8 +67,8 @@ def ease_shape(head: Head, mouth: Gap, resting: F32) -> F32:
     return out.astype(np.float32)
 
 
-def seal(mouth: Gap, placed: F32, slit: Slit, much: float, unit_px: float) -> F32:
-    """`placed` with the lips moved together where the slit is open, by the share `much` of its height."""
+def seal(gap: Gap, placed: F32, slit: Slit, much: float, unit_px: float) -> F32:
+    """`placed` with both sides moved together where the slit is open, by the share `much` of its height."""
     apart = np.nan_to_num(np.maximum(slit.bottom - slit.top, 0)) * much
     if not apart.any():
         return placed
@@ -76,7 +76,7 @@ def seal(mouth: Gap, placed: F32, slit: Slit, much: float, unit_px: float) -> F3
     columns = slit.first + np.arange(len(apart), dtype=np.float32)
     # A little more than the gap, so that no light is left between.
     apart = apart + np.minimum(apart, 0.02 * unit_px)
-    for rim, sign in ((mouth.upper, 0.5), (mouth.lower, -0.5)):
+    for rim, sign in ((gap.upper, 0.5), (gap.lower, -0.5)):
         reach = np.clip(1 + np.minimum(rim.beyond, 0) / _SEAL_REACH, 0, 1)
         out[rim.vertices, 1] += sign * np.interp(out[rim.vertices, 0], columns, apart) * reach
     return out

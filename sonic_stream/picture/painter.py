@@ -31,6 +31,8 @@ _CUBIC_UP_TO = 640
 _LID_SHADOW = 0.38
 """Depth of the shadow that the upper lid casts on the eyeball, head units."""
 _LID_SHADE = np.array([0.5, 0.25], np.float32)
+_LIDS_SEAL = 0.8
+"""Blink from which the lids are drawn together along their whole length."""
 _SEALED_BELOW = 0.012
 """Aperture under which the lips are drawn together along their whole length."""
 _NO_MAP: Any = None
@@ -193,6 +195,12 @@ class _Parts:
             return None
         texture = self.placed[:, :2] + blink * eye.lid.shift
         slit = slit_of(eye.gap, placed)
+        if blink > _LIDS_SEAL:
+            # Other shapes (a smile, a squint) move the lids a little: what is shut stays shut.
+            much = (blink - _LIDS_SEAL) / (1 - _LIDS_SEAL)
+            sealed = seal(eye.gap, placed, slit, much, self.identity.scale)
+            if sealed is not placed:
+                placed, slit = sealed, slit_of(eye.gap, sealed)
         lay_patch(eye.gap, placed, texture, slit, self.box[:2], flow)
         seen = slit.opening()
         if seen is None:

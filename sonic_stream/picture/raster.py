@@ -170,7 +170,7 @@ def shade_under(image: U8, top: F32, bottom: F32, x0: int, y0: int, reach: float
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
 def draw_line(image: U8, line: F32, strength: F32, x0: int, half: float, colour: F32) -> None:
-    """Darkens towards `colour` along the curve `line` (y for each column from `x0`), soft across `half` px."""
+    """Darkens towards `colour` along the curve `line` (y by column from `x0`), soft across `half` px."""
     reach = int(np.ceil(2.5 * half)) + 1
     for i in range(line.shape[0]):
         s = line[i]

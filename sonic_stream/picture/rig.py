@@ -26,7 +26,7 @@ _APPROACH = 0.25
 """Growth of the picture for a shift of one face height towards the camera (a camera about 65 cm away)."""
 _KEPT_SMILE = 0.35
 """Share of the portrait's own smile that stays when its mouth is brought to rest."""
-_SHUT_GAP, _PARTED_GAP = 0.012, 0.03
+_SHUT_GAP, _PARTED_GAP = 0.015, 0.03
 """Gap over face height up to which the portrait's own mouth is kept, and from which it is relaxed."""
 _GIVES_WAY = 0.7
 """Share of rounded or spread lips that the width asked for may undo."""

@@ -58,9 +58,7 @@ def repeated_voice(voice: Path, seconds: float, out: Path) -> None:
 
 def measure(portrait: Path, voice: Path, size_px: int) -> dict[str, float]:
     """One render at `size_px` in this process."""
-    from sonic_stream.engine.local import LocalEngine
-
-    engine = LocalEngine.load()
+    engine: Any = Parts().engine("auto")
     first: dict[str, float] = {}
 
     def progress(done: int, _: int) -> None:

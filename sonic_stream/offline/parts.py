@@ -1,6 +1,7 @@
 """The heavy parts that offline work is made from, loaded when they are first wanted.
 
-Tests and other hosts pass `Parts` of their own; nothing here is imported by naming it.
+Tests and other hosts pass `Parts` of their own; nothing here is imported by naming it. The default parts
+set torch to one thread for the whole process.
 """
 
 from __future__ import annotations
@@ -27,9 +28,17 @@ class VoiceModel(Protocol):
     ) -> list[MotionFrame]: ...
 
 
+def _one_thread() -> None:
+    """The networks are small: a second torch thread makes them five times slower, by waiting for it."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def _local_engine(device: str) -> Engine:
     from sonic_stream.engine.local import LocalEngine
 
+    _one_thread()
     return LocalEngine.load(device=device, capacity=1)
 
 
@@ -43,6 +52,7 @@ def _voice_model() -> VoiceModel:
     from sonic_stream.engine.local import LOOKAHEAD_HOPS
     from sonic_stream.motion import Animator
 
+    _one_thread()
     animator: VoiceModel = Animator.load(capacity=1, lookahead_hops=LOOKAHEAD_HOPS)
     return animator
 

@@ -21,13 +21,17 @@ import numpy as np
 
 from sonic_stream.engine.base import Engine, HopInput, HopResult
 from sonic_stream.errors import BusyError, SonicError
-from sonic_stream.timebase import TICK_RATE, Ticks
+from sonic_stream.timebase import FRAME_TICKS, HOP_SAMPLES, TICK_RATE, Ticks
 from sonic_stream.types import U8, Controls, Identity
 
 logger = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 256
 """Requests that may wait for the engine; a session alone never has more than three hops in it."""
+
+
+WARM_HOPS = 4
+"""Steps after which nothing is slow any more because it happens for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,11 @@ class EngineBridge:
 
         def run(engine: Engine) -> None:
             with suppress(BusyError):
-                engine.close(engine.open(identity, Controls()))
+                slot = engine.open(identity, Controls())
+                silence = np.zeros(HOP_SAMPLES, np.float32)
+                for i in range(WARM_HOPS):
+                    engine.step([HopInput(slot, i * FRAME_TICKS, silence, Controls())])
+                engine.close(slot)
 
         await self._call(run)
 

@@ -75,6 +75,7 @@ class Player:
 
     async def _run(self) -> None:
         await self.clock.started.wait()
+        self._session.begin()
         align = self._session.align
         while True:
             now = self.clock.now()

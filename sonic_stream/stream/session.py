@@ -132,6 +132,10 @@ class LiveSession(Generic[PictureT]):
         self._quiet = 0
         self._events: list[Event] = []
 
+    def begin(self) -> None:
+        """Play-out begins now: how long the first pictures took on a cold engine says nothing."""
+        self._delay = DelayEstimator(self._settings.delay)
+
     # -- what comes in ---------------------------------------------------------------------------------
 
     @property

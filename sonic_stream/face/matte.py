@@ -19,6 +19,8 @@ from sonic_stream.face import regions
 from sonic_stream.face.quiet import stderr_silenced
 from sonic_stream.types import F32, U8
 
+WIDER = 1.4
+"""How much more than the crop the wider view shows."""
 _COLOUR_PX = 160
 """Side of the copy in which colours decide."""
 _SURE, _NEVER = 0.93, 0.04
@@ -67,15 +69,31 @@ class Segmenter:
         return np.asarray(cv2.resize(total / 6, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def person_matte(image: U8, landmarks: F32, segmenter: Segmenter) -> U8:
-    """Soft mask uint8 [S, S] (255 person) of a crop whose face has `landmarks` [478, 2] px."""
+def person_matte(image: U8, landmarks: F32, segmenter: Segmenter, wider: U8 | None = None) -> U8:
+    """Soft mask uint8 [S, S] (255 person) of a crop whose face has `landmarks` [478, 2] px.
+
+    `wider`, if given, shows `WIDER` times as much about the same middle, in any resolution: with more of
+    the body in view the segmentation errs less.
+    """
     face = face_mask(landmarks, image.shape[0])
     likely = segmenter.person(image)
+    if wider is not None:
+        middle = _middle_of(segmenter.person(wider), image.shape[0])
+        likely = np.asarray((likely + middle) / 2, np.float32)
     if float(likely[face > 0].mean()) < _SEEN_FACE or float((likely > 0.5).mean()) > _MOST_PERSON:
         likely = outline(landmarks, image.shape[0])
     likely = np.maximum(likely, face.astype(np.float32) / 255)
     settled = _settle_by_colour(image, likely, face)
     return _follow_edges(image, settled)
+
+
+def _middle_of(likely: F32, size_px: int) -> F32:
+    """The part of a wider view that the crop shows, float32 [size, size]."""
+    zoom = likely.shape[0] / (size_px * WIDER)
+    offset = (likely.shape[0] - 1) / 2 - zoom * (size_px - 1) / 2
+    matrix = np.array([[zoom, 0, offset], [0, zoom, offset]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(likely, matrix, (size_px, size_px), flags=how), np.float32)
 
 
 def face_mask(landmarks: F32, size_px: int) -> U8:

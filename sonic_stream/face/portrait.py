@@ -9,6 +9,7 @@ Everything is computed from the bytes and the settings alone, so the same portra
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import resources
 
@@ -20,14 +21,14 @@ from sonic_stream.face.colours import measure_colours
 from sonic_stream.face.crop import crop_window, cut_crop, share_outside
 from sonic_stream.face.fit import HeadFit, HeadFitter, skin_normals
 from sonic_stream.face.head import HEAD_VERSION, Head, load_head
-from sonic_stream.face.matte import person_matte, shared_segmenter
+from sonic_stream.face.matte import WIDER, person_matte, shared_segmenter
 from sonic_stream.face.seam import settle_seam
 from sonic_stream.face.snap import Snapper
 from sonic_stream.face.tracker import TrackedFace, shared_tracker
 from sonic_stream.media.image import load_image
 from sonic_stream.types import F32, U8, Colours, Identity, PortraitSettings
 
-RECIPE = 2
+RECIPE = 3
 """Raised whenever this package computes something else from the same portrait, so that stored identities
 of an older recipe are not taken for new ones."""
 
@@ -71,6 +72,7 @@ def identify(image_bytes: bytes, settings: PortraitSettings | None = None) -> Id
         share_outside=share_outside(window, width, height),
     )
     advise.refuse(portrait)
+    wider = replace(window, side=WIDER * window.side, size_px=256).cut(image)
     vertices = snapper.snap(head, fit, landmarks)
     identity = Identity(
         id=identity_key(image_bytes, settings),
@@ -84,7 +86,7 @@ def identify(image_bytes: bytes, settings: PortraitSettings | None = None) -> Id
         rotation=fit.rotation.astype(np.float32),
         scale=fit.scale,
         translation=fit.translation.astype(np.float32),
-        matte=person_matte(crop, landmarks, shared_segmenter()),
+        matte=person_matte(crop, landmarks, shared_segmenter(), wider),
         colours=_colours(head, fit, vertices, crop, landmarks),
         fit_error=fit.error,
         lids_fit=advise.lids_fit(portrait),

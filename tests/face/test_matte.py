@@ -44,8 +44,21 @@ def test_the_matte_is_one_piece(identity: Identity) -> None:
 
 
 def test_the_same_crop_gives_the_same_matte(identity: Identity) -> None:
-    again = person_matte(identity.crop, identity.landmarks, shared_segmenter())
-    assert np.array_equal(again, identity.matte)
+    once, again = (person_matte(identity.crop, identity.landmarks, shared_segmenter()) for _ in range(2))
+    assert np.array_equal(once, again)
+
+
+def test_a_wider_view_is_laid_in_place() -> None:
+    """What the wider view says of its middle lands where the crop shows it."""
+    y, x = np.mgrid[:256, :256]
+    wide = np.hypot((x - 127.5) - 30, (y - 127.5) + 20) < 40  # a disc, in pixels of the wider view
+    size = 300
+    middle = matte._middle_of(wide.astype(np.float32), size)
+    scale = size * matte.WIDER / 256
+    rows, columns = np.nonzero(middle > 0.5)
+    assert columns.mean() - (size - 1) / 2 == pytest.approx(30 * scale, abs=0.6)
+    assert rows.mean() - (size - 1) / 2 == pytest.approx(-20 * scale, abs=0.6)
+    assert len(rows) == pytest.approx(np.pi * (40 * scale) ** 2, rel=0.03)
 
 
 @pytest.mark.parametrize("seen", [0.0, 1.0])

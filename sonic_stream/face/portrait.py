@@ -23,7 +23,7 @@ from sonic_stream.face.fit import HeadFit, HeadFitter, skin_normals
 from sonic_stream.face.head import HEAD_VERSION, Head, load_head
 from sonic_stream.face.matte import WIDER, person_matte, shared_segmenter
 from sonic_stream.face.seam import settle_seam
-from sonic_stream.face.snap import Snapper
+from sonic_stream.face.snap import Snapper, distances
 from sonic_stream.face.tracker import TrackedFace, shared_tracker
 from sonic_stream.media.image import load_image
 from sonic_stream.types import F32, U8, Colours, Identity, PortraitSettings
@@ -164,8 +164,8 @@ def _face_vertices() -> np.ndarray:
         (regions.EYE_LEFT + regions.EYE_RIGHT, 0.7),
         (regions.BROW_LEFT + regions.BROW_RIGHT, 0.6),
     ]
-    anchors = head.mean[head.landmarks]
-    distance = np.linalg.norm(head.mean[:, None] - anchors[None], axis=-1)
+    mean = head.mean.astype(np.float64)
+    distance = distances(mean, mean[head.landmarks])
     good = distance.min(1) < 1.5
     for indices, least in away:
         good &= distance[:, list(indices)].min(1) > least

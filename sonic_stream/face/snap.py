@@ -55,7 +55,7 @@ class Snapper:
         names = ("cavity", "teeth_upper", "teeth_lower", "gums", "tongue")
         ids = np.flatnonzero(np.isin(part, [PARTS.index(name) for name in names]))
         rim = np.r_[head.lip_rim_upper, head.lip_rim_lower]
-        deep = np.linalg.norm(opened[ids][:, None] - opened[rim][None], axis=-1).min(1)
+        deep = distances(opened[ids], opened[rim]).min(1)
         rigid = np.where(part[ids] == PARTS.index("cavity"), 1 - np.exp(-((deep / _LIP_DEPTH) ** 2)), 1.0)
         # In the opened mouth the jaws lie apart, and height alone tells which one a point hangs on.
         upper_edge = opened[head.lip_rim_upper, 1].mean()
@@ -96,5 +96,10 @@ class Snapper:
 
 
 def _soft_distance(points: F64, centres: F64) -> F64:
-    apart = points[:, None] - centres[None]
-    return np.asarray(np.sqrt((apart**2).sum(-1) + _SOFT**2))
+    return np.asarray(np.sqrt(distances(points, centres) ** 2 + _SOFT**2))
+
+
+def distances(points: F64, others: F64) -> F64:
+    """Distance of every point [N, 3] from every other [M, 3], [N, M], without an array of differences."""
+    square = (points**2).sum(1)[:, None] + (others**2).sum(1) - 2 * points @ others.T
+    return np.asarray(np.sqrt(np.maximum(square, 0)))

@@ -1,6 +1,7 @@
 """The fit finds heads of the model again, and its small solver keeps the laws of a bounded minimum."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -103,3 +104,20 @@ def test_skin_normals_point_outward() -> None:
     nose = HEAD.landmarks[regions.NOSE_TIP]
     assert normals[nose, 2] > 0.5
     assert normals[HEAD.landmarks[454], 0] > 0.5 and normals[HEAD.landmarks[234], 0] < -0.5
+
+
+def test_leaning_and_nodding_have_the_documented_signs(known_head: HeadMaker) -> None:
+    """Clockwise on the screen is a lean to the person's left shoulder; a lowered forehead is a nod down."""
+    known = known_head(9)
+    straight = FITTER.fit(known.landmarks)
+    c, s = np.cos(0.35), np.sin(0.35)
+    clockwise = FITTER.fit((known.landmarks @ np.array([[c, s], [-s, c]])).astype(np.float32))
+    assert clockwise.roll - straight.roll == pytest.approx(0.35, abs=0.01)
+    assert straight.pitch == pytest.approx(-np.arcsin(known.rotation[1, 2]), abs=0.04)
+    nose = HEAD.landmarks[regions.NOSE_TIP]
+    nodding = straight.rotation @ np.array(
+        [[1, 0, 0], [0, np.cos(0.3), -np.sin(0.3)], [0, np.sin(0.3), np.cos(0.3)]]
+    )
+    lower = replace(straight, rotation=nodding)
+    assert lower.pitch > straight.pitch + 0.2
+    assert lower.project(HEAD.mean)[nose, 1] > straight.project(HEAD.mean)[nose, 1]

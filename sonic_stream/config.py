@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from sonic_stream.errors import BadInputError
 from sonic_stream.types import Controls, PortraitSettings
@@ -55,6 +55,18 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "min_resolution": Option(int, PortraitSettings().min_resolution, choices=RESOLUTIONS),
     "device": Option(str, "auto", choices=DEVICES),
 }
+
+
+class SettingWords(TypedDict, total=False):
+    """The settings as keywords of the Python API; ranges as in `OPTIONS`."""
+
+    dynamic_scale: float
+    motion_scale: float
+    inference_steps: int
+    seed: int
+    expand_ratio: float
+    min_resolution: int
+    device: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sonic_stream.config import OPTIONS, check_value, load, map_steps, settle
+from sonic_stream.config import OPTIONS, SettingWords, check_value, load, map_steps, settle
 from sonic_stream.errors import BadInputError
 from sonic_stream.types import Controls, PortraitSettings
 
@@ -28,6 +28,10 @@ def test_the_ends_of_every_range_are_valid_and_beyond_is_not(name):
         with pytest.raises(BadInputError) as caught:
             check_value(name, value)
         assert option.valid() in str(caught.value) and name in str(caught.value)
+
+
+def test_the_python_words_are_the_settings():
+    assert list(SettingWords.__annotations__) == list(OPTIONS)
 
 
 def test_whole_numbers_stay_whole():

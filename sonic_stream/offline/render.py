@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Unpack
 
-from sonic_stream.config import Settings, settle
+from sonic_stream.config import Settings, SettingWords, settle
 from sonic_stream.engine import HopResult
 from sonic_stream.errors import BadInputError
 from sonic_stream.media.video import AudioTrack, VideoWriter, check_output
@@ -70,7 +70,7 @@ def pictures(
     motion: str | Path | None = None,
     note: Note = _silent,
     parts: Parts = _DEFAULT_PARTS,
-    **settings: Any,
+    **settings: Unpack[SettingWords],
 ) -> Iterator[VideoFrame]:
     """The talking picture as a stream: 25 `VideoFrame`s for each second, made as they are taken.
 
@@ -94,7 +94,7 @@ def render(
     note: Note = _silent,
     progress: Progress | None = None,
     parts: Parts = _DEFAULT_PARTS,
-    **settings: Any,
+    **settings: Unpack[SettingWords],
 ) -> RenderReport:
     """Writes the talking picture of `portrait` and `audio` to the mp4 `out`; words as in `pictures`.
 

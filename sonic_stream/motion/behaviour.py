@@ -20,15 +20,15 @@ DEGREE = math.pi / 180
 
 # Wandering: (channel, standard deviation while speaking, rate in Hz). A channel may have several.
 WANDERS: tuple[tuple[str, float, float], ...] = (
-    ("yaw", 2.3 * DEGREE, 0.05),
-    ("yaw", 1.9 * DEGREE, 0.28),
-    ("yaw", 0.75 * DEGREE, 0.95),
-    ("pitch", 1.1 * DEGREE, 0.05),
-    ("pitch", 1.8 * DEGREE, 0.30),
-    ("pitch", 0.75 * DEGREE, 0.95),
-    ("roll", 2.3 * DEGREE, 0.05),
-    ("roll", 1.2 * DEGREE, 0.26),
-    ("roll", 0.5 * DEGREE, 0.90),
+    ("yaw", 2.1 * DEGREE, 0.05),
+    ("yaw", 2.5 * DEGREE, 0.34),
+    ("yaw", 0.9 * DEGREE, 1.0),
+    ("pitch", 0.8 * DEGREE, 0.05),
+    ("pitch", 2.2 * DEGREE, 0.36),
+    ("pitch", 0.9 * DEGREE, 1.0),
+    ("roll", 2.2 * DEGREE, 0.05),
+    ("roll", 1.55 * DEGREE, 0.32),
+    ("roll", 0.55 * DEGREE, 0.95),
     ("shift_x", 0.012, 0.07),
     ("shift_y", 0.008, 0.09),
     ("shift_z", 0.010, 0.06),
@@ -49,12 +49,13 @@ NECK_SHIFT_PER_RADIAN = 0.25
 """The head turns about the neck: tilting it moves the face sideways, nodding it moves it down."""
 
 ACCENT_RATE = 2 * math.pi * 1.7
-ACCENT_CHANCE = 0.45
+ACCENT_CHANCE = 0.55
 ACCENT_REST_S = 0.45
 ACCENT_CHANNELS = np.array([AT["pitch"], AT["yaw"], AT["roll"], AT["brow_inner"], AT["brow_outer"]])
-ACCENT_SPREAD = np.array([4.0 * DEGREE, 2.5 * DEGREE, 1.6 * DEGREE, 0.4, 0.45])
+LARGEST_ACCENT = np.array([0.13, 0.13, 0.13, 0.45, 0.45])
+ACCENT_SPREAD = np.array([3.4 * DEGREE, 2.6 * DEGREE, 1.6 * DEGREE, 0.22, 0.25])
 
-TALKING_BLINK_S, IDLE_BLINK_S = 3.9, 4.4
+TALKING_BLINK_S, IDLE_BLINK_S = 4.4, 5.3
 """Mean time from one spontaneous blink to the next; phrase ends and gaze shifts add more."""
 BLINK_REST_S = 0.45
 PHRASE_END_BLINK = 0.45
@@ -152,7 +153,7 @@ class Behaviour:
             pull = 2 * ACCENT_RATE * self._accent_speed + ACCENT_RATE**2 * (self._accent - self._accent_goal)
             self._accent_speed -= STEP_S / 2 * pull
             self._accent += STEP_S / 2 * self._accent_speed
-        face[ACCENT_CHANNELS] += np.clip(self._accent, -0.14, 0.6)
+        face[ACCENT_CHANNELS] += np.clip(self._accent, -0.13, LARGEST_ACCENT)
         face[AT["wide"]] += 0.25 * max(0.0, float(self._accent[3]))
 
     def _add_breath(self, face: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
@@ -198,9 +199,9 @@ class Behaviour:
             mean_s = TALKING_BLINK_S if speaking > 0.5 else IDLE_BLINK_S
             self._blink_in_s = BLINK_REST_S + float(self._rng.gamma(1.4, (mean_s - BLINK_REST_S) / 1.4))
             self._blink_shape = (
-                float(self._rng.uniform(0.07, 0.11)),
-                float(self._rng.choice((0.0, 0.0, 0.03, 0.08))),
-                float(self._rng.uniform(0.18, 0.30)),
+                float(self._rng.uniform(0.06, 0.10)),
+                float(self._rng.choice((0.0, 0.0, 0.0, 0.06))),
+                float(self._rng.uniform(0.13, 0.26)),
                 float(self._rng.choice((1.0, 1.0, 1.0, 0.85))),
             )
             self._blink_age_s = 0.0

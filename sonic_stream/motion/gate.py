@@ -39,10 +39,8 @@ class Gate:
         self.floor += (loudness - self.floor) * (0.3 if loudness < self.floor else FLOOR_RISE)
         quiet = loudness < max(self.floor + CLEAR_NATS, SILENCE_NATS)
         self.quiet_hops = self.quiet_hops + 1 if quiet else 0
-        if self.speaking:
-            self.speaking = probability > CLOSE_AT and loudness_allows(self.quiet_hops, loudness)
-        else:
-            self.speaking = probability > OPEN_AT
+        enough = CLOSE_AT if self.speaking else OPEN_AT
+        self.speaking = probability > enough and loudness_allows(self.quiet_hops, loudness)
         change = RISE if self.speaking else -FALL
         self.value = float(np.clip(self.value + change, 0, 1))
         return self.value
@@ -50,7 +48,7 @@ class Gate:
 
 def loudness_allows(quiet_hops: int, loudness: float) -> bool:
     """Silence may last as long as a stop's closure (200 ms) before it ends speech for certain."""
-    return quiet_hops <= 5 and not (quiet_hops > 2 and loudness < SILENCE_NATS)
+    return quiet_hops <= 5 and not (quiet_hops > 3 and loudness < SILENCE_NATS)
 
 
 def loudness_of(mel_FM: F32) -> float:

@@ -1,6 +1,7 @@
 """The network: log-mel frames -> mouth curves, closure, lip contact and speech, causally.
 
-Two strided causal convolutions bring 100 frames a second down to 25; transformer blocks look back over
+Two strided causal convolutions bring 100 frames a second down to 25 and a third one joins neighbouring
+pictures, which is where the sound of one mouth shape lies; transformer blocks look back over
 a window of pictures through a cache, plus one learned token that stands where a stream's first tokens
 would be kept. Heads for several look-aheads share all of it: the head for `k` hops tells, at hop `i`,
 the mouth at picture `i - k`.
@@ -40,6 +41,8 @@ class NetConfig:
     width: int = 192
     heads: int = 4
     blocks: int = 3
+    near: int = 9
+    """Pictures joined by the last convolution."""
     window: int = 25
     """Pictures each block looks back over, itself included."""
     lookaheads: tuple[int, ...] = (0, 2, 4)
@@ -60,6 +63,8 @@ class NetState(NamedTuple):
     """float32 [S, MELS, 3]"""
     stem_mid: Tensor
     """float32 [S, stem, 2]"""
+    near: Tensor
+    """float32 [S, width, near - 1]"""
     keys: Tensor
     """float32 [S, blocks, heads, window - 1, width // heads]"""
     values: Tensor
@@ -111,7 +116,9 @@ class Block(nn.Module):
         self.norm_attention, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        self.distance_bias = nn.Parameter(torch.zeros(config.heads, config.window))
+        # Some heads begin by listening nearby, some to the whole window.
+        slopes = torch.linspace(0.6, 0, config.heads)[:, None]
+        self.distance_bias = nn.Parameter(-slopes * torch.arange(config.window))
         self.first_key = nn.Parameter(torch.randn(config.heads, 1, width // config.heads) * 0.1)
         self.first_value = nn.Parameter(torch.zeros(config.heads, 1, width // config.heads))
 
@@ -144,6 +151,7 @@ class MotionNet(nn.Module):
         self.config = config
         self.stem_in = CausalConv(MELS, config.stem, kernel=5, stride=2)
         self.stem_mid = CausalConv(config.stem, config.width, kernel=4, stride=2)
+        self.near = CausalConv(config.width, config.width, config.near, stride=1)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(config.width)
         per_picture = len(MOUTH_CHANNELS) + len(EVENTS)
@@ -158,6 +166,7 @@ class MotionNet(nn.Module):
         return NetState(
             stem_in=weight.new_full((slots, MELS, self.stem_in.past), silence),
             stem_mid=weight.new_zeros(slots, c.stem, self.stem_mid.past),
+            near=weight.new_zeros(slots, c.width, self.near.past),
             keys=weight.new_zeros(cache),
             values=weight.new_zeros(cache),
             age=torch.zeros(slots, dtype=torch.int64, device=weight.device),
@@ -173,7 +182,9 @@ class MotionNet(nn.Module):
         x = ((mel_SFM - LOG_MEL_MEAN) / LOG_MEL_SPREAD).transpose(1, 2)
         x, stem_in = self.stem_in(x, state.stem_in)
         x, stem_mid = self.stem_mid(functional.gelu(x), state.stem_mid)
-        x = functional.gelu(x).transpose(1, 2)
+        x = functional.gelu(x)
+        joined, near = self.near(x, state.near)
+        x = (x + functional.gelu(joined)).transpose(1, 2)
         keys, values = [], []
         for i, block in enumerate(self.blocks):
             x, k, v = block(x, state.keys[:, i], state.values[:, i], state.age)
@@ -186,6 +197,7 @@ class MotionNet(nn.Module):
         after = NetState(
             stem_in,
             stem_mid,
+            near,
             torch.stack(keys, dim=1),
             torch.stack(values, dim=1),
             (state.age + new).clamp(max=self.config.window - 1),

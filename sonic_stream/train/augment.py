@@ -39,13 +39,13 @@ def vocal_tract(mel: F32, rng: np.random.Generator) -> F32:
 
 
 def noisy(mel: F32, rng: np.random.Generator) -> F32:
-    """Noise of a random colour, 0 to 35 dB below, steady or swelling."""
+    """Noise of a random colour, 0 to 40 dB below, steady or swelling."""
     shape = _curve(rng, 1.5, 3) - (np.linspace(0, 5, MELS) if rng.random() < 0.5 else 0)
     grain = np.log(rng.exponential(0.5, mel.shape).astype(np.float32) + 0.5)
     if rng.random() < 0.3:
         steps = rng.normal(0, 1.5, 12)
         grain += np.interp(np.linspace(0, 11, len(mel)), np.arange(12), steps)[:, None].astype(np.float32)
-    down = rng.uniform(0, 35) * DB
+    down = rng.triangular(0, 30, 40) * DB
     noise = grain + (shape - _level(shape) + _level(mel) - down)
     return np.asarray(np.logaddexp(mel, noise), np.float32)
 
@@ -69,12 +69,12 @@ def degrade(mel_BFM: F32, still_BFM: F32, rng: np.random.Generator) -> F32:
     out = np.empty_like(mel_BFM)
     for b, clean in enumerate(mel_BFM):
         mel = clean
-        if rng.random() < 0.6:
+        if rng.random() < 0.5:
             mel = vocal_tract(mel, rng)
-        mel = mel + _curve(rng, 2.0, 4) + np.float32(rng.normal(-1.0, 2.6))
+        mel = mel + _curve(rng, 1.6, 4) + np.float32(rng.normal(-1.0, 2.3))
         if rng.random() < 0.2:
             mel = room(mel, rng)
-        if rng.random() < 0.6:
+        if rng.random() < 0.5:
             mel = noisy(mel, rng)
         if rng.random() < 0.12:
             mel = beside(mel, mel_BFM[rng.integers(len(mel_BFM))], rng, (8, 22))

@@ -26,31 +26,56 @@ from torch.nn import functional
 from sonic_stream.errors import BadInputError
 from sonic_stream.motion.features import FRAMES_PER_HOP, LOG_FLOOR, MELS
 from sonic_stream.motion.model import MotionNet, NetConfig, NetOutput
-from sonic_stream.motion.weights import save_net
+from sonic_stream.motion.weights import load_net, save_net
 from sonic_stream.train import corpus
 from sonic_stream.train.augment import degrade
 from sonic_stream.train.phones import CLASSES, Segment
 from sonic_stream.train.targets import UNITS, Targets, targets
 from sonic_stream.types import F32, MOUTH_CHANNELS
 
-SHARES = {"espeak": 0.46, "flite": 0.18, "recorded": 0.26, "still": 0.10}
+SHARES = {"espeak": 0.45, "flite": 0.17, "recorded": 0.28, "still": 0.10}
 """How often an utterance of each part is drawn (by length within the part)."""
 
+CHANNEL_SPREADS = {
+    "aperture": 0.1,
+    "jaw": 0.14,
+    "close": 0.3,
+    "labiodental": 0.25,
+    "pucker": 0.23,
+    "funnel": 0.19,
+    "stretch": 0.16,
+    "upper_up": 0.08,
+    "lower_down": 0.1,
+    "tongue_tip": 0.3,
+    "tongue_out": 0.18,
+    "tongue_back": 0.22,
+    "width": 0.2,
+}
+"""Standard deviation of each channel's targets in speech, in units: errors are judged against it."""
 CHANNEL_WEIGHTS = {
-    "aperture": 3.0,
-    "jaw": 1.5,
-    "close": 1.5,
-    "labiodental": 1.0,
-    "width": 1.5,
+    "aperture": 2.5,
+    "jaw": 1.0,
+    "close": 0.1,  # the events say when lips shut
+    "labiodental": 0.1,
+    "pucker": 1.0,
+    "funnel": 0.7,
+    "stretch": 0.7,
     "upper_up": 0.7,
     "lower_down": 0.7,
-    "tongue_tip": 0.4,
-    "tongue_out": 0.4,
-    "tongue_back": 0.3,
+    "tongue_tip": 0.3,
+    "tongue_out": 0.2,
+    "tongue_back": 0.2,
+    "width": 1.5,
 }
-VELOCITY_WEIGHT = 2.0
-EVENT_WEIGHTS = (0.6, 0.3, 0.5)
+LOOKAHEAD_WEIGHTS = {2: 1.0}
+"""The look-ahead that is used most counts most; the others count OTHER_LOOKAHEADS."""
+OTHER_LOOKAHEADS = 0.6
+HUBER = 0.7
+"""Error, in spreads, up to which it counts squared: what follows the sound should be a mean."""
+VELOCITY_WEIGHT = 1.5
+EVENT_WEIGHTS = (0.5, 0.3, 0.4)
 PHONE_WEIGHT = 0.25
+CHUNK_PICTURES = 50
 WARM_UP_STEPS = 80
 WARM_UP_PICTURES = 12
 """Pictures at the start of a crop that are heard but not judged: the network has no past yet."""
@@ -63,9 +88,9 @@ class Recipe:
     minutes: float = 60.0
     steps: int = 0
     """Instead of minutes, when not 0."""
-    batch: int = 16
+    batch: int = 8
     pictures: int = 150
-    rate: float = 1.2e-3
+    rate: float = 1.0e-3
     seed: int = 0
     net: NetConfig = field(default_factory=NetConfig)
 
@@ -170,23 +195,34 @@ class Sampler:
 def loss_of(
     out: NetOutput, phone_logits: Tensor, batch: Batch, config: NetConfig
 ) -> tuple[Tensor, dict[str, float]]:
-    """Curves by L1 on value and velocity, events by cross-entropy, phones heard to sharpen the ear."""
-    weights = torch.tensor([CHANNEL_WEIGHTS.get(c, 1.0) for c in MOUTH_CHANNELS])
-    curves = torch.from_numpy(batch.curves / UNITS)
+    """Curves by Huber distance of value and velocity, events and phones by cross-entropy.
+
+    Nobody uses the phones later; asking for them sharpens the ear.
+    """
+    spreads = np.array([CHANNEL_SPREADS[c] for c in MOUTH_CHANNELS], np.float32)
+    weights = torch.tensor([CHANNEL_WEIGHTS[c] for c in MOUTH_CHANNELS])
+    weights = weights / weights.sum()
+    curves = torch.from_numpy(batch.curves / UNITS / spreads)
     events, phone = torch.from_numpy(batch.events), torch.from_numpy(batch.phone)
     length = curves.shape[1]
+
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        each = functional.smooth_l1_loss(a, b, reduction="none", beta=HUBER)
+        return (each.mean((0, 1)) * weights).sum()
+
     value = velocity = event = torch.zeros(())
     for k, later in enumerate(config.lookaheads):
+        share = LOOKAHEAD_WEIGHTS.get(later, OTHER_LOOKAHEADS)
         heard = slice(later + WARM_UP_PICTURES, None)
         shown = slice(WARM_UP_PICTURES, length - later)
-        got, want = out.curves[:, heard, k].float(), curves[:, shown]
-        value = value + ((got - want).abs() * weights).mean()
-        velocity = velocity + ((got.diff(dim=1) - want.diff(dim=1)).abs() * weights).mean()
+        got, want = out.curves[:, heard, k].float() / torch.from_numpy(spreads), curves[:, shown]
+        value = value + share * distance(got, want)
+        velocity = velocity + share * distance(got.diff(dim=1), want.diff(dim=1))
         logits, truth = out.events[:, heard, k].float(), events[:, shown]
         crossed = functional.binary_cross_entropy_with_logits(
-            logits, truth, reduction="none", pos_weight=torch.tensor([3.0, 3.0, 1.0])
+            logits, truth, reduction="none", pos_weight=torch.tensor([2.0, 2.0, 1.0])
         )
-        event = event + (crossed.mean((0, 1)) * torch.tensor(EVENT_WEIGHTS)).sum()
+        event = event + share * (crossed.mean((0, 1)) * torch.tensor(EVENT_WEIGHTS)).sum()
     later = config.lookaheads[min(1, len(config.lookaheads) - 1)]
     heard_phone = functional.cross_entropy(
         phone_logits[:, later + WARM_UP_PICTURES :].float().flatten(0, 1),
@@ -198,8 +234,17 @@ def loss_of(
     return loss, {name: float(x.detach()) for name, x in told.items()}
 
 
-def train(data: Path, out: Path, recipe: Recipe, fresh: bool = False) -> None:
-    """Runs the recipe and writes the weights to `out` (and a checkpoint beside it)."""
+def hear(net: MotionNet, mel_SFM: Tensor) -> NetOutput:
+    """The whole crop in chunks, state carried along: attention over long runs would cost more."""
+    state, parts = net.rest(len(mel_SFM)), []
+    for chunk in torch.split(mel_SFM, CHUNK_PICTURES * FRAMES_PER_HOP, dim=1):
+        part, state = net(chunk, state)
+        parts.append(part)
+    return NetOutput(*(torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True)))
+
+
+def train(data: Path, out: Path, recipe: Recipe, fresh: bool = False, start: Path | None = None) -> None:
+    """Runs the recipe, from the weights `start` if given; writes to `out` (a checkpoint beside it)."""
     names = sorted(p.name.removesuffix(".mel.npy") for p in data.glob("*.mel.npy"))
     names = [n for n in names if n.split("_")[0] in SHARES]
     if not names:
@@ -213,6 +258,8 @@ def train(data: Path, out: Path, recipe: Recipe, fresh: bool = False) -> None:
     print("hours", json.dumps(hours), flush=True)
     sampler = Sampler(parts, recipe.pictures, rng)
     net = MotionNet(recipe.net)
+    if start:
+        net.load_state_dict(load_net(start)[0].state_dict())
     phone_head = nn.Linear(recipe.net.width, len(CLASSES))
     parameters = [*net.parameters(), *phone_head.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=0.02, betas=(0.9, 0.98))
@@ -264,7 +311,7 @@ def train(data: Path, out: Path, recipe: Recipe, fresh: bool = False) -> None:
             group["lr"] = rate
         batch = sampler.draw(recipe.batch)
         with torch.autocast("cpu", torch.bfloat16):
-            result, _ = net(torch.from_numpy(batch.mel), net.rest(recipe.batch))
+            result = hear(net, torch.from_numpy(batch.mel))
             loss, told = loss_of(result, phone_head(result.hidden), batch, recipe.net)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -311,6 +358,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="begin with these weights instead of random ones")
     parser.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")
     parser.add_argument("--quick", action="store_true")
     a = parser.parse_args()
@@ -321,7 +369,7 @@ def main() -> None:
     elif a.data is None:
         parser.error("--data DIR is needed (or --quick)")
     else:
-        train(a.data, a.out, Recipe(minutes=a.minutes or 60.0, steps=a.steps, seed=a.seed), a.fresh)
+        train(a.data, a.out, Recipe(minutes=a.minutes or 60.0, steps=a.steps, seed=a.seed), a.fresh, a.start)
 
 
 if __name__ == "__main__":

@@ -42,9 +42,11 @@ _BLUR = 0.014
 1 % of the face height."""
 _SHADOW = 6.0
 """Ratio of light on the two cheeks."""
-_OTHER_COLOUR, _LIPS_FAINT = 12.0, 6.0
+_OTHER_COLOUR, _LIPS_FAINT = 12.0, 5.5
 _ONE_COLOUR, _LIPS_UNSEEN = 2.0, 3.5
 """CIELAB distances by which a covered mouth is told, see `mouth_covered`."""
+_EYE_CONTRAST = 35.0
+"""Usual spread of lightness (CIELAB) between forehead, cheeks and eyes."""
 _FILLED, _TIGHT = 0.1, 1.6
 """Share of the square beyond the portrait, and side of the square over the face height."""
 _UPPER_FACE = (
@@ -253,9 +255,12 @@ def mouth_covered(crop: U8, landmarks: F32) -> bool:
     around = sample(lab, spots(landmarks, _AROUND_MOUTH))
     lower = np.median(around, axis=0)
     lips = np.median(sample(lab, spots(landmarks, _LIP_MIDDLES)), axis=0)
-    lips_seen = float(np.linalg.norm(lips - lower))
-    other_colour = float(np.hypot(*(lower[1:] - face[1:])))
-    variety = float(around[:, 1:].std(0).max())
+    # A pale picture has pale lips: distances are judged as if eyes and brows had their usual contrast.
+    eyes = sample(lab, spots(landmarks, regions.EYE_LEFT + regions.EYE_RIGHT + _UPPER_FACE))[:, 0]
+    gain = max(_EYE_CONTRAST / max(float(np.ptp(np.percentile(eyes, [5, 95]))), 5.0), 1.0)
+    lips_seen = gain * float(np.linalg.norm(lips - lower))
+    other_colour = gain * float(np.hypot(*(lower[1:] - face[1:])))
+    variety = gain * float(around[:, 1:].std(0).max())
     return (lips_seen < _LIPS_FAINT and other_colour > _OTHER_COLOUR) or (
         lips_seen < _LIPS_UNSEEN and variety < _ONE_COLOUR
     )

@@ -89,9 +89,10 @@ def whole_or_nothing(path: Path) -> Iterator[Path]:
     atexit.register(last_chance)
     try:
         yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            raise write_error(path, error) from error
     finally:
         _remove(temporary)
         atexit.unregister(last_chance)
@@ -137,10 +138,15 @@ class VideoWriter:
         self._heard: Ticks = 0
         self._pending: F32 = np.zeros((audio.channels if audio else 1, 0), np.float32)
         self._sound_over = audio is None
-        self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        temporary = self._cleanup.enter_context(whole_or_nothing(self.path))
+        with contextlib.ExitStack() as until_open:
+            temporary = until_open.enter_context(whole_or_nothing(self.path))
+            self._open(temporary)
+            self._cleanup = until_open.pop_all()
+        return self
+
+    def _open(self, temporary: Path) -> None:
         self._container = av.open(
             f"file:{temporary}", "w", format="mp4", container_options={"movflags": "+faststart"}
         )
@@ -160,7 +166,6 @@ class VideoWriter:
                 "aac", rate=TICK_RATE, layout=layout, options=_AAC_OPTIONS
             )
             self._sound.bit_rate = _BITS_PER_S[self._audio.channels]
-        return self
 
     def write(self, image: U8) -> None:
         """The next picture, uint8 [height, width, 3] RGB, and the sound up to its end."""

@@ -10,13 +10,13 @@ import errno
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from sonic_stream.config import nearest
 from sonic_stream.errors import BadInputError
-from sonic_stream.media.video import whole_or_nothing
+from sonic_stream.media.video import whole_or_nothing, write_error
 from sonic_stream.timebase import FPS, FRAME_TICKS, TICK_RATE, Ticks, seconds
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, MotionFrame
 
@@ -61,15 +61,19 @@ class MotionRecorder:
 
 def write_motion(path: Path, motion: StoredMotion) -> None:
     """Writes `motion` to `path`, whole or not at all. Errors: `SonicError` (disk full, ...)."""
-    with whole_or_nothing(path) as temporary, temporary.open("xb") as file:
-        np.savez_compressed(
-            file,
-            t=np.arange(len(motion.coeffs)) * (FRAME_TICKS / TICK_RATE),
-            channels=np.array(CHANNELS),
-            coeffs=motion.coeffs,
-            aperture=motion.coeffs[:, CHANNEL_INDEX["aperture"]],
-            lookahead_s=np.float64(seconds(motion.lookahead)),
-        )
+    arrays: dict[str, Any] = {
+        "t": np.arange(len(motion.coeffs)) * (FRAME_TICKS / TICK_RATE),
+        "channels": np.array(CHANNELS),
+        "coeffs": motion.coeffs,
+        "aperture": motion.coeffs[:, CHANNEL_INDEX["aperture"]],
+        "lookahead_s": np.float64(seconds(motion.lookahead)),
+    }
+    with whole_or_nothing(path) as temporary:
+        try:
+            with temporary.open("xb") as file:
+                np.savez_compressed(file, allow_pickle=False, **arrays)
+        except OSError as error:
+            raise write_error(path, error) from error
 
 
 def read_motion(path: str | Path) -> StoredMotion:

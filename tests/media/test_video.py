@@ -110,6 +110,27 @@ def test_an_existing_file_stays_until_the_new_one_is_whole(tmp_path):
     assert path.stat().st_size > 500
 
 
+def test_an_error_of_the_caller_stays_what_it_is(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError, match="of my own"),
+        VideoWriter(tmp_path / "a.mp4", SIZE, SIZE) as writer,
+    ):
+        writer.write(next(pictures(1)))
+        raise FileNotFoundError("of my own")
+    assert names(tmp_path) == []
+
+
+def test_an_encoder_that_cannot_be_opened_leaves_nothing(tmp_path):
+    with (
+        pytest.raises(av.error.FFmpegError),
+        VideoWriter(tmp_path / "a.mp4", SIZE, SIZE, preset="none") as writer,
+    ):
+        writer.write(next(pictures(1)))
+    with pytest.raises(ZeroDivisionError), VideoWriter(tmp_path / "a.mp4", SIZE, SIZE) as writer:
+        raise ZeroDivisionError  # before the first picture
+    assert names(tmp_path) == []
+
+
 def test_unusable_outputs_are_refused_before_any_work(tmp_path):
     with pytest.raises(BadInputError, match=r"should end in \.mp4"):
         check_output(tmp_path / "a.avi")

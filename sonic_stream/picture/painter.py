@@ -33,6 +33,8 @@ _LID_SHADOW = 0.38
 _LID_SHADE = np.array([0.5, 0.25], np.float32)
 _LIDS_SEAL = 0.8
 """Blink from which the lids are drawn together along their whole length."""
+_STREAK = 0.17
+"""Blur along the rows (standard deviation, head units) that hides the streaks of stretched skin."""
 _SEALED_BELOW = 0.012
 """Aperture under which the lips are drawn together along their whole length."""
 _NO_MAP: Any = None
@@ -105,6 +107,10 @@ class _Parts:
         self.plate = clean_plate(identity)
         self.layer = person_layer(identity, self.plate)
         self.box = self._box_of(self.layer[..., 3])
+        streak = max(0.6, _STREAK * identity.scale)
+        self.soft_rows = np.asarray(
+            cv2.GaussianBlur(identity.crop, (0, 0), sigmaX=streak, sigmaY=0.4), np.uint8
+        )
         self.mouth, left, right = gaps()
         self.lip_shift = open_lips(head, self.mouth, self.placed, identity.scale) - self.placed[:, :2]
         shut = rig.rest.copy()
@@ -148,6 +154,7 @@ class _Parts:
         for eye, painted in zip(self.eyes, eyes, strict=True):
             if painted is not None:
                 slit, ball = painted
+                self._soften_lid(out, eye, placed, flow, float(weights[rig.lids[eye.side]]))
                 soften_seam(out, flow, self.box[:2], slit)
                 if ball is not None:
                     _mix(out, *ball)
@@ -190,7 +197,7 @@ class _Parts:
         blink = float(weights[self.rig.lids[eye.side]])
         gaze = np.array([coeffs[CHANNEL_INDEX["gaze_x"]], coeffs[CHANNEL_INDEX["gaze_y"]]], np.float32)
         lids = float(coeffs[CHANNEL_INDEX["squint"]] + coeffs[CHANNEL_INDEX["wide"]])
-        active = min(1.0, 25 * (blink + 0.5 * lids + float(np.abs(gaze).sum())))
+        active = min(1.0, 10 * (blink + 0.5 * lids + float(np.abs(gaze).sum())))
         if active <= 0:
             return None
         texture = self.placed[:, :2] + blink * eye.lid.shift
@@ -212,6 +219,16 @@ class _Parts:
         reach = _LID_SHADOW * self.identity.scale
         raster.shade_under(piece, slit.top, slit.bottom, origin[0], origin[1], reach, _LID_SHADE)
         return slit, (piece, cover * np.float32(active), origin)
+
+    def _soften_lid(self, out: U8, eye: _Eye, placed: F32, flow: F32, blink: float) -> None:
+        """Takes the streaks out of the few rows of skin that a shut lid is stretched from, in place."""
+        if blink <= 0:
+            return
+        x0, y0 = self.box[:2]
+        lid = placed[eye.gap.upper.vertices, :2]
+        area = np.concatenate([np.floor(lid.min(0)), np.ceil(lid.max(0)) + 1]).astype(np.float32)
+        area -= np.array([x0, y0, x0, y0], np.float32)
+        raster.soften_stretch(out, self.soft_rows, flow, blink, x0, y0, area)
 
     def _draw_lashes(self, out: U8, eye: _Eye, slit: Slit, blink: float) -> None:
         """The lash line on the edge of the upper lid, in place: it appears as the lid comes down."""

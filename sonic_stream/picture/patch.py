@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonic_stream.picture import raster
+from sonic_stream.picture.plane import curve
 from sonic_stream.picture.rims import Gap
 from sonic_stream.types import F32, U8
 
@@ -60,10 +61,15 @@ def slit_of(gap: Gap, placed: F32) -> Slit:
     left, right = float(corners.min()), float(corners.max())
     first = int(np.floor(left)) - 1
     count = int(np.ceil(right)) + 2 - first
-    top, bottom = np.empty(count, np.float32), np.empty(count, np.float32)
-    raster.envelope(placed, gap.upper.edge_triangles, first, count, True, top)
-    raster.envelope(placed, gap.lower.edge_triangles, first, count, False, bottom)
     columns = np.arange(first, first + count)
+    if gap.curls:
+        top, bottom = np.empty(count, np.float32), np.empty(count, np.float32)
+        raster.envelope(placed, gap.upper.edge_triangles, first, count, True, top)
+        raster.envelope(placed, gap.lower.edge_triangles, first, count, False, bottom)
+    else:
+        top, bottom = (
+            curve(placed[rim.line, 0], placed[rim.line, 1], columns) for rim in (gap.upper, gap.lower)
+        )
     within = (columns > left) & (columns < right) & (top > -1e8) & (bottom < 1e8)
     if within.any():
         top[within], bottom[within] = _smoothed(top[within]), _smoothed(bottom[within])

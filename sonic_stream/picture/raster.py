@@ -151,6 +151,33 @@ def soften_seam(image: U8, flow: F32, split: F32, x0: int, y0: int, flow_x0: int
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def soften_stretch(image: U8, soft: U8, flow: F32, strength: float, x0: int, y0: int, area: F32) -> None:
+    """Where the flow stretches few rows of the portrait over many, takes the streaks out.
+
+    `soft` [H, W, 3] is the portrait blurred along its rows; the region is `flow`'s, whose first pixel is
+    (`x0`, `y0`) of `image`; `area` [4] is the rectangle (x0, y0, x1, y1) of `flow` to treat.
+    """
+    height, width = soft.shape[:2]
+    for y in range(max(1, int(area[1])), min(flow.shape[0] - 1, int(area[3]))):
+        for x in range(max(0, int(area[0])), min(flow.shape[1], int(area[2]))):
+            pace = 0.5 * (flow[y + 1, x, 1] - flow[y - 1, x, 1])
+            share = strength * min(1.0, max(0.0, (0.8 - pace) / 0.35))
+            if share <= 0:
+                continue
+            u = min(max(flow[y, x, 0], 0.0), width - 1.001)
+            v = min(max(flow[y, x, 1], 0.0), height - 1.001)
+            i, j = int(v), int(u)
+            fv, fu = v - i, u - j
+            for k in range(3):
+                top = soft[i, j, k] * (1 - fu) + soft[i, j + 1, k] * fu
+                low = soft[i + 1, j, k] * (1 - fu) + soft[i + 1, j + 1, k] * fu
+                value = top * (1 - fv) + low * fv
+                image[y + y0, x + x0, k] = np.uint8(
+                    image[y + y0, x + x0, k] + share * (value - image[y + y0, x + x0, k]) + 0.5
+                )
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
 def shade_under(image: U8, top: F32, bottom: F32, x0: int, y0: int, reach: float, strength: F32) -> None:
     """Darkens `image` [h, w, 3] close under the curve `top` and, less, over `bottom` (y by column).
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sonic_stream.face.head import PARTS, Head
+from sonic_stream.face.head import Head
 from sonic_stream.picture.lips import ease_shape
+from sonic_stream.picture.patch import slit_of
 from sonic_stream.picture.rims import Rim, gaps
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, Identity
 
@@ -30,6 +31,8 @@ _SHUT_GAP, _PARTED_GAP = 0.015, 0.03
 """Gap over face height up to which the portrait's own mouth is kept, and from which it is relaxed."""
 _GIVES_WAY = 0.7
 """Share of rounded or spread lips that the width asked for may undo."""
+_PART_AT = 0.012
+"""Aperture at which the overlap of shut lips is wholly undone."""
 _EASED_AT = 0.05
 """Aperture from which the rims of the lips have lost the waves of the shut mouth's line."""
 _MOST_JAW = 1.15
@@ -38,7 +41,7 @@ _CORNER_LIMIT = 1.3
 # What each activation does besides the solved shapes; pairs of shapes are moved together.
 _MOUTH_SHAPES: dict[str, tuple[tuple[str, float], ...]] = {
     "close": (("mouthPress", 0.25), ("mouthRollLower", 0.18), ("mouthRollUpper", 0.18)),
-    "labiodental": (("mouthRollLower", 0.55), ("mouthUpperUp", 0.28), ("mouthShrugLower", 0.15)),
+    "labiodental": (("mouthRollLower", 0.42), ("mouthUpperUp", 0.32), ("mouthShrugLower", 0.15)),
     "pucker": (("mouthPucker", 1.0),),
     "funnel": (("mouthFunnel", 0.9),),
     "stretch": (("mouthStretch", 0.8),),
@@ -184,30 +187,27 @@ class Rig:
         rest = own + share * (contact - own)
         self.touch_gap = (1 - share) * own_gap + share * self._gap(contact)
         self._rest_e = rest
+        # Shut lips overlap a little: the first part of every opening only undoes that.
+        self._overlap = float(np.clip(-self._visible_gap(identity, rest), 0, 0.015))
         self.rest = np.concatenate([rest, np.zeros(OWN_SHAPES)]).astype(np.float32)
 
+    def _visible_gap(self, identity: Identity, weights: F64) -> float:
+        """The gap that is seen in the middle of the mouth, over face height; below 0 the lips overlap."""
+        vertices = identity.vertices + np.tensordot(weights.astype(np.float32), self.head.expression, 1)
+        slit = slit_of(gaps()[0], self.source_pose.project(np.asarray(vertices, np.float32)))
+        middle = np.nan_to_num(slit.bottom - slit.top)[3 * len(slit.top) // 8 : 5 * len(slit.top) // 8]
+        return float(np.mean(middle)) / (self._height(weights) * identity.scale)
+
     def _jaw_of_contact(self, identity: Identity, weights: F64) -> float:
-        """The jawOpen at which the middles of the lips just touch in front view."""
-        head = self.head
-        opened = head.mean + 0.9 * head.expression[self._names["jawOpen"]]
-        near = (head.vertex_part == PARTS.index("skin")) & (np.abs(head.mean[:, 0]) < 0.5)
-        upper_at, lower_at = (opened[i] for i in self._middle)
-        up = np.linalg.norm(opened - upper_at, axis=1)
-        down = np.linalg.norm(opened - lower_at, axis=1)
-        upper, lower = near & (up < 1.0) & (up < down), near & (down < 1.0) & (down < up)
-        shapes = head.expression.astype(np.float64)
-        jaw = self._names["jawOpen"]
-        still = weights.copy()
-        still[jaw] = 0
-        y = identity.vertices[:, 1] + np.tensordot(still, shapes[:, :, 1], 1)
+        """The jawOpen at which the middles of the lips just touch in the portrait's view."""
         low, high = -0.3, 0.3
-        for _ in range(24):
-            middle = (low + high) / 2
-            moved = y + middle * shapes[jaw, :, 1]
-            if moved[upper].min() - moved[lower].max() > 0:
-                high = middle
+        trial = weights.copy()
+        for _ in range(12):
+            trial[self._names["jawOpen"]] = (low + high) / 2
+            if self._visible_gap(identity, trial) > 0:
+                high = (low + high) / 2
             else:
-                low = middle
+                low = (low + high) / 2
         return (low + high) / 2
 
     def _gap(self, weights: F64) -> float:
@@ -217,9 +217,12 @@ class Rig:
         return float(self._height_0 + weights @ self._height_k)
 
     def aperture_of(self, weights: F32) -> float:
-        """The aperture that the mesh shows at `weights`: gap over face height, 0 where the lips touch."""
+        """The aperture that is seen at `weights`: visible gap over face height, 0 where the lips touch."""
         e = weights[:-OWN_SHAPES].astype(np.float64)
-        return (self._gap(e) - self.touch_gap) / self._height(e)
+        gap = (self._gap(e) - self.touch_gap) / self._height(e)
+        if gap < _PART_AT + self._overlap:
+            return gap / (1 + self._overlap / _PART_AT)
+        return gap - self._overlap
 
     def width_of(self, weights: F32) -> float:
         """The change of the mouth's width at `weights` against rest, over the face height at rest."""
@@ -280,6 +283,8 @@ class Rig:
     def _solve_mouth(self, still: F64, faced: F64, value: dict[str, float]) -> F64:
         """Adds the jaw (or the lips' closing) and the corners that give aperture and width."""
         aperture = value["aperture"] * (1.0 - value["close"])
+        # From here on the aperture counts between the landmarks, so it holds the overlap of shut lips too.
+        aperture += self._overlap * min(1.0, aperture / _PART_AT)
         gap_wanted = aperture * self._height(still) + self.touch_gap - 0.003 * value["close"] * self._height_0
         width_still = float((still - faced) @ self._width_k)
         jaw_asked = 0.45 * value["jaw"] * (1 - 0.5 * value["close"])

@@ -47,6 +47,8 @@ class Gap:
     """All skin vertices about the opening."""
     share: F32
     """`share` of both rims for every vertex of the head, float32 [V]."""
+    curls: bool
+    """Whether the sides curl inwards, so that the edge which is seen need not be the rim (lips do)."""
 
 
 def _polyline_distance(points: F32, line: F32) -> tuple[F32, NDArray[np.int64]]:
@@ -76,7 +78,15 @@ def _along_skin(points: F32, triangles: I32, start: Indices) -> F32:
     return way
 
 
-def _gap(head: Head, opened: F32, lines: tuple[I32, I32], near: float, far: float, inside: Indices) -> Gap:
+def _gap(
+    head: Head,
+    opened: F32,
+    lines: tuple[I32, I32],
+    near: float,
+    far: float,
+    inside: Indices,
+    curls: bool,
+) -> Gap:
     skin = head.triangles_of("skin")
     away = [_polyline_distance(opened, opened[line]) for line in lines]
     belongs = np.unique(skin)
@@ -105,7 +115,7 @@ def _gap(head: Head, opened: F32, lines: tuple[I32, I32], near: float, far: floa
                 np.ascontiguousarray(triangles[edge[triangles].all(1)]),
             )
         )
-    return Gap(rims[0], rims[1], np.unique(triangles), everywhere)
+    return Gap(rims[0], rims[1], np.unique(triangles), everywhere, curls)
 
 
 @lru_cache(maxsize=1)
@@ -115,14 +125,14 @@ def gaps() -> tuple[Gap, Gap, Gap]:
     skin = head.triangles_of("skin")
     opened = head.mean + 0.9 * head.expression[head.expression_index("jawOpen")]
     seam = np.intersect1d(skin, head.triangles_of("cavity"))
-    mouth = _gap(head, opened, (head.lip_rim_upper, head.lip_rim_lower), 1.9, 3.0, seam)
+    mouth = _gap(head, opened, (head.lip_rim_upper, head.lip_rim_lower), 1.9, 3.0, seam, curls=True)
     border = _border(skin)
     eyes = []
     for side in range(2):
         lines = (head.lid_rims[2 * side], head.lid_rims[2 * side + 1])
         middle = head.mean[np.concatenate(lines)].mean(0)
         hole = border[np.linalg.norm(head.mean[border] - middle, axis=1) < 2.2]
-        eyes.append(_gap(head, head.mean, lines, 1.0, 1.7, hole))
+        eyes.append(_gap(head, head.mean, lines, 1.0, 1.7, hole, curls=False))
     return mouth, eyes[0], eyes[1]
 
 

@@ -72,7 +72,7 @@ def _drawn(head: Head, placed: F32, size: int) -> tuple[np.ndarray, np.ndarray]:
     a, b, c = (placed[triangles[:, i]] for i in range(3))
     facing = np.cross(b - a, c - a)
     normal = facing / np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-6)
-    light = np.clip(-normal @ np.array([-0.3, 0.5, -0.8]), 0, 1)
+    light = np.clip(-normal @ np.array([-0.3, -0.5, 0.8]), 0, 1)
     eye = np.isin(triangles, np.unique(head.triangles_of("eye_left", "eye_right"))).all(1)
     lips = np.isin(triangles[:, 0], np.flatnonzero(np.abs(head.mean[:, 1] + 3.3) < 0.8)) & (
         np.abs(placed[triangles[:, 0], 0] - size / 2) < size * 0.055

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sonic_stream.face.head import load_head
+from sonic_stream.picture.patch import slit_of
 from sonic_stream.picture.rig import Rig, limited, turn
+from sonic_stream.picture.rims import gaps
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, Identity
 
 Make = Callable[..., F32]
@@ -73,19 +75,18 @@ def test_aperture_asked_is_aperture_of_the_mesh(
     assert rig.aperture_of(rig.weights(asked)) == pytest.approx(aperture, abs=2e-3)
 
 
-def test_the_mesh_itself_has_the_gap_asked_for(rig: Rig, identity: Identity, coeffs: Make) -> None:
+@pytest.mark.parametrize("aperture", [0.02, 0.05, 0.12])
+@pytest.mark.parametrize("shapes", [{}, {"pucker": 0.8, "funnel": 0.3}, {"stretch": 0.8, "upper_up": 0.4}])
+def test_the_gap_asked_for_is_the_gap_that_is_seen(
+    rig: Rig, identity: Identity, coeffs: Make, aperture: float, shapes: dict[str, float]
+) -> None:
     head = load_head()
-    upper, lower, top, chin = (int(head.landmarks[i]) for i in (13, 14, 10, 152))
-
-    def gap(weights: F32) -> tuple[float, float]:
-        v = vertices_of(rig, identity, weights)
-        return float(v[upper, 1] - v[lower, 1]), float(v[top, 1] - v[chin, 1])
-
-    still, _ = gap(rig.weights(coeffs()))
-    for aperture in (0.02, 0.06, 0.12):
-        opened, height = gap(rig.weights(coeffs(aperture=aperture)))
-        # The easing of the rims moves the middle by a hair.
-        assert (opened - still) / height == pytest.approx(aperture, abs=4e-3)
+    vertices = vertices_of(rig, identity, rig.weights(coeffs(aperture=aperture, **shapes)))
+    placed = rig.source_pose.project(vertices.astype(np.float32))
+    slit = slit_of(gaps()[0], placed)
+    seen = float((slit.bottom - slit.top)[len(slit.top) // 2])
+    face = float(placed[head.landmarks[152], 1] - placed[head.landmarks[10], 1])
+    assert seen / face == pytest.approx(aperture, abs=0.008)
 
 
 @pytest.mark.parametrize("width", [-0.04, -0.02, 0.02, 0.04])

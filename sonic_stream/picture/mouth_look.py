@@ -16,6 +16,7 @@ from sonic_stream.types import F32, Colours
 
 SKIN_CHROMA = np.array([1.17, 0.96, 0.84], np.float32)
 """Usual skin over its own luminance, in daylight."""
+EYES_CHROMA = np.array([1.04, 0.99, 0.98], np.float32)
 MUCOSA_CHROMA = np.array([1.46, 0.82, 0.80], np.float32)
 _TEETH_OVER_EYES = 1.12
 """Front teeth in full light against the brightest whites of the eyes, which brows and lids shade."""
@@ -59,11 +60,16 @@ def look_of(colours: Colours, traits: MouthTraits) -> MouthLook:
     colourful = float(np.clip(np.abs(lip - skin).sum() / 0.12, 0, 1))
     colourful *= float(np.clip(np.ptp(lip) / 0.15, 0, 1))
     # A picture of one tint (black and white, sepia, a monochrome painting) tints all alike.
-    cast = colourful * (1.0 + 0.8 * (skin / SKIN_CHROMA - 1.0)) + (1 - colourful) * skin
+    cast = np.clip(1.0 + 0.8 * (skin / SKIN_CHROMA - 1.0), 0.5, 1.5)
+    flesh_cast = colourful * cast**0.6 + (1 - colourful) * skin
+    if traits.white is not None:  # skin may be dark or ruddy of itself; eyes tell the colour of the light
+        eyes = _chroma(traits.white) / EYES_CHROMA
+        cast = cast**0.4 * np.clip(eyes, 0.8, 1.2) ** 0.5
+    cast = colourful * cast + (1 - colourful) * skin
 
     white = 0.92 * brightness**0.5
     if traits.white is not None:
-        told = np.clip(_TEETH_OVER_EYES * traits.white, 0.7 * white, 1.4 * white)
+        told = np.clip(_TEETH_OVER_EYES * float(traits.white @ LUMA), 0.7 * white, 1.4 * white)
         white = min(float(np.sqrt(white * told)), 0.97)
     teeth_chroma = 1 + colourful * (TEETH_CHROMA - 1)
     teeth_chroma = teeth_chroma * cast
@@ -75,9 +81,10 @@ def look_of(colours: Colours, traits: MouthTraits) -> MouthLook:
         teeth = 0.25 * teeth + 0.75 * own
 
     flesh_level = 0.5 * white + 0.3 * brightness
-    pink = (1 + colourful * (MUCOSA_CHROMA - 1)) * cast ** (1 - 0.4 * colourful)
+    pink = (1 + colourful * (MUCOSA_CHROMA - 1)) * flesh_cast
     lip_pink = colourful * lip * (1.4 / float(np.max(lip))) + (1 - colourful) * lip
-    flesh = flesh_level * (0.74 * pink + 0.26 * lip_pink) * 1.25
+    flesh = flesh_level * (0.74 * pink + 0.26 * lip_pink) * 1.18
+    flesh *= min(1.0, 0.9 / float(flesh.max()))  # cut evenly, so that bright flesh does not turn grey
     flesh[2] = min(flesh[2], flesh[1] * (1 - 0.05 * colourful))
     tongue = np.clip(flesh, 0.01, 0.95) ** 2
     gums = np.clip(0.82 * flesh * (1 + colourful * (np.array([1.0, 0.94, 0.95]) - 1)), 0.01, 0.95) ** 2

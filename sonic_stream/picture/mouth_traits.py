@@ -38,8 +38,8 @@ class MouthTraits:
 
     teeth: F32 | None = None
     """float32 [3]: the portrait's own front teeth in good light, where it shows them."""
-    white: float | None = None
-    """Luminance of the brightest whites of the eyes; None where they cannot be told."""
+    white: F32 | None = None
+    """float32 [3]: the brightest whites of the eyes; None where they cannot be told."""
     black: float = 0.05
     """Luminance of the darkest places of the face."""
     softness_px: float = 0.0
@@ -58,7 +58,7 @@ def measure_traits(crop: U8, landmarks: F32) -> MouthTraits:
         return MouthTraits()
     return MouthTraits(
         teeth=_own_teeth(crop, landmarks, face_px, float(np.median(lit))),
-        white=_white_of_eyes(luminance, landmarks, float(np.median(lit))),
+        white=_white_of_eyes(crop, luminance, landmarks, float(np.median(lit))),
         black=float(np.percentile(lit, 0.5)),
         softness_px=_softness(luminance, landmarks, face_px),
         grain=_grain(crop, landmarks, face_px),
@@ -86,7 +86,8 @@ def _own_teeth(crop: U8, landmarks: F32, face_px: float, level: float) -> F32 | 
     return colour if pale and float(colour @ LUMA) > 0.75 * level else None
 
 
-def _white_of_eyes(luminance: F32, landmarks: F32, level: float) -> float | None:
+def _white_of_eyes(crop: U8, luminance: F32, landmarks: F32, level: float) -> F32 | None:
+    """Mean of the brightest sixth beside the iris, of the eye in better light."""
     found = []
     for eye, (centre, edge) in zip(_EYES, _IRISES, strict=True):
         mask = _inside(luminance, landmarks[list(eye)])
@@ -95,9 +96,10 @@ def _white_of_eyes(luminance: F32, landmarks: F32, level: float) -> float | None
         cv2.circle(mask, middle, max(1, round(radius)), 0, -1)
         values = luminance[mask > 0]
         if len(values) >= 12:
-            found.append(float(np.percentile(values, 85)))
-    white = max(found, default=0.0)
-    return white if white > 0.6 * level else None
+            bright = values >= np.percentile(values, 83)
+            found.append(crop[mask > 0][bright].mean(0, dtype=np.float32) / 255)
+    white = max(found, default=None, key=lambda colour: float(colour @ LUMA))
+    return white if white is not None and float(white @ LUMA) > 0.6 * level else None
 
 
 def _softness(luminance: F32, landmarks: F32, face_px: float) -> float:

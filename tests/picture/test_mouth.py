@@ -237,7 +237,8 @@ def test_own_teeth_are_found_only_where_they_show() -> None:
 
 def test_white_and_black_are_read_off_the_face() -> None:
     traits = measure_traits(*portrait())
-    assert traits.white == pytest.approx(214 / 255, abs=0.02)
+    assert traits.white is not None
+    assert np.allclose(traits.white, np.array([215, 215, 210]) / 255, atol=0.02)
     assert traits.black < 0.16
 
 
@@ -253,6 +254,20 @@ def test_grain_is_that_of_the_cheeks() -> None:
     grainy = np.clip(canvas + noise, 0, 255).astype(np.uint8)
     assert measure_traits(canvas, landmarks).grain < 0.5
     assert measure_traits(grainy, landmarks).grain == pytest.approx(4, rel=0.35)
+
+
+def test_white_of_the_eyes_sets_the_tone_of_the_teeth() -> None:
+    scene = Scene(jawOpen=0.15, mouthSmile=0.9, mouthUpperUp=0.8)
+    whites = [np.array(c, np.float32) for c in ((0.45, 0.45, 0.45), (0.85, 0.85, 0.85), (0.85, 0.8, 0.55))]
+    dim, plain, yellow = (
+        scene.paint(MouthInterior(scene.head, colours(), MouthTraits(white=white))).astype(float)
+        for white in whites
+    )
+    assert dim.max() < plain.max() - 10
+    bright = plain.max(2) > 140
+    assert (yellow[bright, 2] / yellow[bright, 0]).mean() < (
+        plain[bright, 2] / plain[bright, 0]
+    ).mean() - 0.05
 
 
 def test_a_tiny_or_empty_face_measures_to_the_usual() -> None:

@@ -266,11 +266,15 @@ def _motion(options: argparse.Namespace, parts: Parts | None) -> int:
 
 
 def _serve(options: argparse.Namespace, _: Parts | None) -> int:
+    from sonic_stream.media.image import load_image
     from sonic_stream.offline.bundled import portrait_path
 
     if not options.port.isdecimal() or not 0 < int(options.port) < 65536:
         raise BadInputError(f"port is {options.port!r}, but has to be a whole number from 1 to 65535.")
     settings = _settings(options)
+    portrait = Path(portrait_path(options.portrait)) if options.portrait else None
+    if portrait is not None:
+        load_image(portrait)  # refused here, before a server has begun to start
     try:
         # By name, because the library does not know the server that is built on it.
         server = importlib.import_module("server.run")
@@ -284,7 +288,7 @@ def _serve(options: argparse.Namespace, _: Parts | None) -> int:
         server.ServerSettings(
             host=options.host,
             port=int(options.port),
-            portrait=Path(portrait_path(options.portrait)) if options.portrait else None,
+            portrait=portrait,
             device=settings.device,
             controls=settings.controls,
             portrait_settings=settings.portrait,

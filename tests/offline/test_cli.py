@@ -12,7 +12,7 @@ import pytest
 from sonic_stream import __version__
 from sonic_stream.cli import main
 from sonic_stream.offline import bundled
-from sonic_stream.types import CHANNELS
+from sonic_stream.types import CHANNELS, Controls
 
 
 @pytest.fixture
@@ -125,6 +125,9 @@ SENTENCES = [
     (["motion", "silent.wav", "-o", "m.npz"], "is silent"),
     (["serve", "--port", "none"], "from 1 to 65535"),
     (["serve", "--port", "70000"], "from 1 to 65535"),
+    (["serve", "--portrait", "absent.png"], "no portrait 'absent.png'"),
+    (["serve", "--portrait", "words.png"], "text, not a picture"),
+    (["serve", "--dynamic-scale", "5"], "a number from 0 to 2"),
 ]
 
 
@@ -214,7 +217,12 @@ def test_serve_hands_its_words_to_the_server(monkeypatch, portrait):
     )
     monkeypatch.setattr(importlib, "import_module", {"server.run": server}.__getitem__)
     assert main(["serve", "--host", "::1", "--port", "8123", "--portrait", str(portrait)]) == 0
-    assert (seen[0].host, seen[0].port, str(seen[0].portrait)) == ("::1", 8123, str(portrait))
+    assert (seen[0].host, seen[0].port, seen[0].portrait) == ("::1", 8123, portrait)
+    assert (seen[0].device, seen[0].controls, seen[0].portrait_settings.min_resolution) == (
+        "auto",
+        Controls(),
+        512,
+    )
 
 
 def test_importing_the_library_loads_nothing_heavy():

@@ -220,7 +220,7 @@ def _render(options: argparse.Namespace, parts: Parts | None) -> int:
     from sonic_stream.offline.job import parse_duration
     from sonic_stream.offline.parts import Parts
     from sonic_stream.offline.progress import Bar
-    from sonic_stream.offline.render import render_file
+    from sonic_stream.offline.rendering import render_file
 
     with _stop_cleanly(), Bar(options.quiet) as bar:
         report = render_file(

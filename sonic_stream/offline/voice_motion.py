@@ -13,7 +13,7 @@ from sonic_stream.offline.hops import file_hops
 from sonic_stream.offline.job import Note, picture_count
 from sonic_stream.offline.motion_file import SUFFIXES, MotionRecorder, StoredMotion, write_motion
 from sonic_stream.offline.parts import Parts
-from sonic_stream.offline.render import Progress
+from sonic_stream.offline.rendering import Progress
 from sonic_stream.timebase import FRAME_TICKS
 
 _SLOT: Final = 0

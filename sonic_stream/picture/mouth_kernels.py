@@ -141,7 +141,10 @@ def lay_under(
                 continue
             cover = min(cover, 1.0)
             inward = min(max((edge[i, j] - 0.40) / 0.56, 0.0), 1.0)
-            shadow = 0.55 * (1.0 - inward * inward * (3.0 - 2.0 * inward))
+            # deeper under the upper lip, which hangs over, than above the lower one
+            slope = edge[min(i + 1, rows - 1), j] - edge[max(i - 1, 0), j]
+            shadow = 0.40 + 0.18 * min(max(4.0 * slope, -1.0), 1.0)
+            shadow *= 1.0 - inward * inward * (3.0 - 2.0 * inward)
             row, column = y0 + i, x0 + j
             speck = grain[(row - anchor[1]) % side, (column - anchor[0]) % side]
             for k in range(3):

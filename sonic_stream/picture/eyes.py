@@ -1,68 +1,176 @@
-"""The eyeballs of a portrait: what lies between the lids, made whole so that gaze and lids can move.
+"""One eye in the picture: lids drawn finely, the eyeball between them, shadow and lashes.
 
-The visible part is the portrait's own; behind the lids the iris is completed by its mirror image and the
-white by its surroundings.
+Everything fades in with how far the eye leaves the portrait's own state, so that an eye at rest is the
+portrait's, pixel for pixel.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import cv2
 import numpy as np
 
-from sonic_stream.face import regions
-from sonic_stream.types import F32, U8
+from sonic_stream.face.head import Head
+from sonic_stream.picture import raster
+from sonic_stream.picture.eyeball import eye_plate
+from sonic_stream.picture.lids import make_lid
+from sonic_stream.picture.lips import seal
+from sonic_stream.picture.patch import Slit, lay_patch, slit_of, soften_seam
+from sonic_stream.picture.rig import Pose
+from sonic_stream.picture.rims import Gap
+from sonic_stream.types import F32, U8, Identity
 
-_IRIS = (regions.IRIS_LEFT, regions.IRIS_RIGHT)
-_OUTLINES = (regions.EYE_LEFT, regions.EYE_RIGHT)
-
-
-def eye_plate(crop: U8, landmarks: F32, side: int) -> tuple[U8, tuple[int, int]]:
-    """The region about one eye without its lids, uint8 [h, w, 3], and its upper left pixel (x, y)."""
-    outline = landmarks[list(_OUTLINES[side])]
-    width = float(np.ptp(outline[:, 0]))
-    size = crop.shape[0]
-    room = np.array([0.45, 0.6]) * width
-    x0, y0 = np.floor(outline.min(0) - room).astype(int).clip(0, size - 8)
-    x1, y1 = np.ceil(outline.max(0) + room).astype(int).clip(8, size)
-    piece = crop[y0:y1, x0:x1].astype(np.float32)
-    scale = 4
-    mask = np.zeros((piece.shape[0] * scale, piece.shape[1] * scale), np.uint8)
-    polygon = np.round((outline - [x0, y0] + 0.5) * scale).astype(np.int32)
-    cv2.fillPoly(mask, [polygon], 255)
-    seen = (
-        cv2.resize(mask, (piece.shape[1], piece.shape[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
-        / 255
-    )
-    # The lids' own edge and lashes are not eyeball.
-    trim = max(1.0, 0.045 * width)
-    inside = cv2.distanceTransform((seen > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-    sure = np.clip((inside - trim) / max(1.0, trim * 0.5), 0, 1).astype(np.float32)
-
-    iris = landmarks[list(_IRIS[side])]
-    centre = iris[0] - [x0, y0]
-    radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
-    yy, xx = np.mgrid[: piece.shape[0], : piece.shape[1]].astype(np.float32)
-    away = np.hypot(xx - centre[0], yy - centre[1])
-    within = np.clip((radius * 1.08 - away) / max(1.0, 0.12 * radius), 0, 1)
-    white = _fill(piece, sure * (away > radius * 1.12))
-    mirrored = cv2.remap(piece, xx, (2 * centre[1] - yy).astype(np.float32), cv2.INTER_LINEAR)
-    mirrored_sure = cv2.remap(sure, xx, (2 * centre[1] - yy).astype(np.float32), cv2.INTER_LINEAR)
-    iris_known = sure + (1 - sure) * mirrored_sure
-    iris_mix = (piece * sure[..., None] + mirrored * ((1 - sure) * mirrored_sure)[..., None]) / np.maximum(
-        iris_known, 1e-3
-    )[..., None]
-    ring = _fill(iris_mix, iris_known * (away < radius * 1.02))
-    whole = white + within[..., None] * (ring - white)
-    whole = whole + sure[..., None] * (piece - whole)
-    return np.clip(whole + 0.5, 0, 255).astype(np.uint8), (int(x0), int(y0))
+_NO_MAP: Any = None
+_WAKES = 12.0
+"""How soon an eye is drawn wholly by its parts: at a twelfth of a blink, or of a radian of gaze."""
+_SEAL_FROM = 0.8
+"""Blink from which the lids are drawn together along their whole length."""
+_SHADOW = 0.38
+"""Depth of the shadow that the upper lid casts on the eyeball, head units."""
+_SHADE = np.array([0.5, 0.25], np.float32)
+_STREAK = 0.17
+"""Blur along the rows (standard deviation, head units) that hides the streaks of stretched skin."""
 
 
-def _fill(image: F32, weight: F32) -> F32:
-    """Colours where `weight` is 0 continued from where it is 1."""
-    total = image * weight[..., None]
-    sums, weights = total.copy(), weight.astype(np.float32).copy()
-    for sigma, share in ((1.5, 0.1), (4.0, 0.01), (12.0, 0.001)):
-        sums += share * cv2.GaussianBlur(total, (0, 0), sigma)
-        weights += share * cv2.GaussianBlur(weight.astype(np.float32), (0, 0), sigma)
-    mean = total.sum((0, 1)) / max(float(weight.sum()), 1e-6)
-    return np.asarray((sums + 1e-6 * mean) / (weights + 1e-6)[..., None], np.float32)
+@dataclass(frozen=True, slots=True)
+class EyeState:
+    """What one eye does in a picture: `blink` 0..1, `gaze` float32 [2] rad, `lids` any other movement."""
+
+    blink: float
+    gaze: F32
+    lids: float
+
+    @property
+    def awake(self) -> float:
+        """0 where the eye is the portrait's own, 1 where it is drawn wholly by its parts."""
+        return min(1.0, _WAKES * (self.blink + self.lids + float(np.abs(self.gaze).sum())))
+
+
+@dataclass(frozen=True, slots=True)
+class LaidEye:
+    """An eye whose lids are in the flow already; `ball` is laid over the picture later."""
+
+    state: EyeState
+    slit: Slit
+    lid_area: F32
+    ball: tuple[U8, F32, tuple[int, int]] | None
+    """Pixels, cover and upper left pixel of what is seen between the lids."""
+
+
+class Eye:
+    """One eye of one identity. Immutable."""
+
+    def __init__(
+        self, head: Head, identity: Identity, gap: Gap, side: int, portrait: F32, placed: F32, shut: F32
+    ) -> None:
+        """`portrait` float32 [V, 3] is the portrait's mesh, `placed` and `shut` [V, 3] the same in the
+        picture, as it is and with the eyes shut."""
+        self._gap, self._crop, self._scale = gap, identity.crop, identity.scale
+        self._plate, self._origin = eye_plate(identity.crop, identity.landmarks, side)
+        self._lid = make_lid(head, gap.upper, side, identity.crop, placed, shut, identity.scale)
+        self._open = np.ascontiguousarray(placed[:, :2])
+        streak = max(0.6, _STREAK * identity.scale)
+        self._soft_rows = np.asarray(
+            cv2.GaussianBlur(identity.crop, (0, 0), sigmaX=streak, sigmaY=0.4), np.uint8
+        )
+        part = ("eye_left", "eye_right")[side]
+        ball = head.triangles_of(part)
+        used, where = np.unique(ball, return_inverse=True)
+        self._ball = np.ascontiguousarray(where.reshape(ball.shape).astype(np.int32))
+        centre = portrait[used].mean(0) - (head.mean[used].mean(0) - head.eye_centres[side])
+        self._centre = np.asarray(centre, np.float32)
+        self._surface = np.asarray(portrait[used] - centre, np.float32)
+        self._ball_texture = np.asarray(placed[used, :2] - self._origin, np.float32)
+
+    def lay(
+        self, state: EyeState, placed: F32, pose: Pose, origin: tuple[int, int], flow: F32
+    ) -> LaidEye | None:
+        """Draws the lids into `flow`, whose first pixel is `origin`; None where nothing is to be done."""
+        awake = state.awake
+        if awake <= 0:
+            return None
+        slit = slit_of(self._gap, placed)
+        if state.blink > _SEAL_FROM:
+            # Other shapes (a smile, a squint) move the lids a little: what is shut stays shut.
+            much = (state.blink - _SEAL_FROM) / (1 - _SEAL_FROM)
+            placed = seal(self._gap, placed, slit, much, self._scale)
+            slit = slit_of(self._gap, placed)
+        around = placed[self._gap.vertices, :2] - np.array(origin, np.float32)
+        x0, y0 = np.floor(around.min(0)).astype(int).clip(0)
+        x1, y1 = np.ceil(around.max(0)).astype(int).clip(0) + 2
+        before = flow[y0:y1, x0:x1].copy()
+        texture = self._open + np.float32(state.blink) * self._lid.shift
+        lay_patch(self._gap, placed, texture, slit, origin, flow)
+        if awake < 1:
+            flow[y0:y1, x0:x1] = before + np.float32(awake) * (flow[y0:y1, x0:x1] - before)
+        lid = placed[self._gap.upper.vertices, :2] - np.array(origin, np.float32)
+        area = np.concatenate([np.floor(lid.min(0)), np.ceil(lid.max(0)) + 1]).astype(np.float32)
+        ball = self._ball_piece(state, slit, pose, before, (origin[0] + int(x0), origin[1] + int(y0)))
+        return LaidEye(state, slit, area, ball)
+
+    def _ball_piece(
+        self, state: EyeState, slit: Slit, pose: Pose, before: F32, before_origin: tuple[int, int]
+    ) -> tuple[U8, F32, tuple[int, int]] | None:
+        opening = slit.opening()
+        if opening is None:
+            return None
+        cover, origin = opening
+        flow = self._ball_flow(state.gaze, pose, origin, cover.shape)
+        piece = np.asarray(
+            cv2.remap(self._plate, flow, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        )
+        raster.shade_under(piece, slit.top, slit.bottom, origin[0], origin[1], _SHADOW * self._scale, _SHADE)
+        awake = state.awake
+        if awake < 1:
+            # Half awake, the eye is still partly what the portrait shows there.
+            at = np.array(origin) - before_origin
+            rows = np.clip(np.arange(cover.shape[0]) + at[1], 0, before.shape[0] - 1)
+            columns = np.clip(np.arange(cover.shape[1]) + at[0], 0, before.shape[1] - 1)
+            own = np.ascontiguousarray(before[rows[:, None], columns[None]])
+            shown = cv2.remap(self._crop, own, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            piece = np.asarray(cv2.addWeighted(piece, awake, shown, 1 - awake, 0.0), np.uint8)
+        return piece, cover, origin
+
+    def _ball_flow(self, gaze: F32, pose: Pose, origin: tuple[int, int], shape: tuple[int, ...]) -> F32:
+        """Where in the eye's plate each pixel of the region looks."""
+        (cx, cy), (sx, sy) = np.cos(gaze), np.sin(gaze)
+        about_y = np.array([[cx, 0, sx], [0, 1, 0], [-sx, 0, cx]], np.float32)
+        about_x = np.array([[1, 0, 0], [0, cy, -sy], [0, sy, cy]], np.float32)
+        points = pose.project(self._surface @ (about_y @ about_x).T + self._centre)
+        flow = np.zeros((shape[0], shape[1], 2), np.float32)
+        depth = np.full(flow.shape[:2], raster.FAR, np.float32)
+        raster.draw_mesh(
+            points, self._ball, self._ball_texture, 1.0, float(origin[0]), float(origin[1]), depth, flow
+        )
+        return flow
+
+    def finish(self, laid: LaidEye, out: U8, origin: tuple[int, int], flow: F32) -> None:
+        """Lays ball, softness and lashes on the picture, in place."""
+        blink = laid.state.blink
+        if blink > 0:
+            raster.soften_stretch(out, self._soft_rows, flow, blink, origin[0], origin[1], laid.lid_area)
+        soften_seam(out, flow, origin, laid.slit)
+        if laid.ball is not None:
+            _mix(out, *laid.ball)
+        if blink > 0:
+            slit = laid.slit
+            edge = np.where(slit.bottom > slit.top, slit.top, slit.split).astype(np.float32)
+            place = np.arange(len(edge))
+            taper = np.clip(np.minimum(place, place[::-1]) / (0.2 * len(edge)), 0, 1)
+            strength = np.asarray(0.85 * blink * blink * (3 - 2 * blink) * taper, np.float32)
+            raster.draw_line(out, edge, strength, slit.first, self._lid.lash_px, self._lid.lash)
+
+
+def _mix(out: U8, piece: U8, cover: F32, origin: tuple[int, int]) -> None:
+    """Lays `piece` over `out` by `cover`, in place; what reaches beyond the picture is left out."""
+    x0, y0 = origin
+    left, top = max(0, -x0), max(0, -y0)
+    right, bottom = min(piece.shape[1], out.shape[1] - x0), min(piece.shape[0], out.shape[0] - y0)
+    if right <= left or bottom <= top:
+        return
+    target = out[y0 + top : y0 + bottom, x0 + left : x0 + right]
+    share = cover[top:bottom, left:right, None]
+    mixed = target + share * (piece[top:bottom, left:right] - target.astype(np.float32))
+    target[:] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)

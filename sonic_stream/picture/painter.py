@@ -13,14 +13,13 @@ import numpy as np
 
 from sonic_stream.face.head import load_head
 from sonic_stream.picture import raster
-from sonic_stream.picture.eyes import eye_plate
-from sonic_stream.picture.lids import make_lid
+from sonic_stream.picture.eyes import Eye, EyeState
 from sonic_stream.picture.lips import open_lips, seal
 from sonic_stream.picture.mouth import MouthInterior
 from sonic_stream.picture.patch import Slit, lay_patch, slit_of, soften_seam
 from sonic_stream.picture.plate import clean_plate, person_layer
 from sonic_stream.picture.rig import Pose, Rig, limited
-from sonic_stream.picture.rims import Gap, gaps
+from sonic_stream.picture.rims import gaps
 from sonic_stream.picture.sheet import make_sheet
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, U8, Identity
 
@@ -28,13 +27,6 @@ _COARSE = 145
 """Nodes along a side of the flow that is drawn before it is spread to the picture's own size."""
 _CUBIC_UP_TO = 640
 """Picture side up to which pixels are sampled bicubically; larger pictures hold little finer detail."""
-_LID_SHADOW = 0.38
-"""Depth of the shadow that the upper lid casts on the eyeball, head units."""
-_LID_SHADE = np.array([0.5, 0.25], np.float32)
-_LIDS_SEAL = 0.8
-"""Blink from which the lids are drawn together along their whole length."""
-_STREAK = 0.17
-"""Blur along the rows (standard deviation, head units) that hides the streaks of stretched skin."""
 _SEALED_BELOW = 0.012
 """Aperture under which the lips are drawn together along their whole length."""
 _NO_MAP: Any = None
@@ -71,24 +63,6 @@ class Painter:
         return self._parts.paint(limited(np.asarray(coeffs, np.float32)))
 
 
-class _Eye:
-    """What one eye needs."""
-
-    def __init__(self, parts: _Parts, side: int, gap: Gap, shut_placed: F32) -> None:
-        head, identity = parts.head, parts.identity
-        self.gap, self.side = gap, side
-        self.plate, self.origin = eye_plate(identity.crop, identity.landmarks, side)
-        self.lid = make_lid(head, gap.upper, side, identity.crop, parts.placed, shut_placed, identity.scale)
-        self.ball = head.triangles_of(("eye_left", "eye_right")[side])
-        self.ball_vertices = np.unique(self.ball)
-        self.centre = parts.source_vertices[self.ball_vertices].mean(0)
-        offsets = np.linalg.norm(head.mean[self.ball_vertices] - head.eye_centres[side], axis=1)
-        assert offsets.std() < 0.2 * offsets.mean()
-        self.centre = parts.source_vertices[self.ball_vertices].mean(0) - (
-            head.mean[self.ball_vertices].mean(0) - head.eye_centres[side]
-        )
-
-
 class _Parts:
     """Everything derived from an identity."""
 
@@ -107,17 +81,16 @@ class _Parts:
         self.plate = clean_plate(identity)
         self.layer = person_layer(identity, self.plate)
         self.box = self._box_of(self.layer[..., 3])
-        streak = max(0.6, _STREAK * identity.scale)
-        self.soft_rows = np.asarray(
-            cv2.GaussianBlur(identity.crop, (0, 0), sigmaX=streak, sigmaY=0.4), np.uint8
-        )
         self.mouth, left, right = gaps()
         self.lip_shift = open_lips(head, self.mouth, self.placed, identity.scale) - self.placed[:, :2]
         shut = rig.rest.copy()
         shut[list(rig.lids)] = 1
         shut_vertices = identity.vertices + np.tensordot(shut, rig.basis, 1)
         shut_placed = rig.source_pose.project(shut_vertices.astype(np.float32))
-        self.eyes = [_Eye(self, 0, left, shut_placed), _Eye(self, 1, right, shut_placed)]
+        self.eyes = [
+            Eye(head, identity, gap, side, self.source_vertices, self.placed, shut_placed)
+            for side, gap in enumerate((left, right))
+        ]
         self.interior = MouthInterior(head, identity.colours)
 
     def _box_of(self, matte: U8) -> tuple[int, int, int, int]:
@@ -147,18 +120,16 @@ class _Parts:
         flow = np.empty((y1 - y0, x1 - x0, 2), np.float32)
         raster.spread_flow(self._coarse_flow(pose, change), self.size, x0, y0, flow)
         lips = self._lay_mouth(weights, placed, flow)
-        eyes = [self._lay_eye(eye, coeffs, weights, vertices, placed, pose, flow) for eye in self.eyes]
+        eyes = [
+            eye.lay(self._eye_state(side, coeffs, weights), placed, pose, (x0, y0), flow)
+            for side, eye in enumerate(self.eyes)
+        ]
         out = self.plate.copy()
         layer = cv2.remap(self.layer, flow, _NO_MAP, self.sampling, borderMode=cv2.BORDER_REFLECT_101)
         raster.blend_layer(np.asarray(layer, np.uint8), self.plate[y0:y1, x0:x1], out[y0:y1, x0:x1])
-        for eye, painted in zip(self.eyes, eyes, strict=True):
-            if painted is not None:
-                slit, ball = painted
-                self._soften_lid(out, eye, placed, flow, float(weights[rig.lids[eye.side]]))
-                soften_seam(out, flow, self.box[:2], slit)
-                if ball is not None:
-                    _mix(out, *ball)
-                self._draw_lashes(out, eye, slit, float(weights[rig.lids[eye.side]]))
+        for eye, laid in zip(self.eyes, eyes, strict=True):
+            if laid is not None:
+                eye.finish(laid, out, (x0, y0), flow)
         soften_seam(out, flow, self.box[:2], lips)
         opening = lips.opening()
         if opening is not None:
@@ -191,91 +162,8 @@ class _Parts:
         lay_patch(self.mouth, placed, texture, slit, self.box[:2], flow)
         return slit
 
-    def _lay_eye(
-        self, eye: _Eye, coeffs: F32, weights: F32, vertices: F32, placed: F32, pose: Pose, flow: F32
-    ) -> tuple[Slit, tuple[U8, F32, tuple[int, int]] | None] | None:
-        blink = float(weights[self.rig.lids[eye.side]])
-        gaze = np.array([coeffs[CHANNEL_INDEX["gaze_x"]], coeffs[CHANNEL_INDEX["gaze_y"]]], np.float32)
-        lids = float(coeffs[CHANNEL_INDEX["squint"]] + coeffs[CHANNEL_INDEX["wide"]])
-        active = min(1.0, 10 * (blink + 0.5 * lids + float(np.abs(gaze).sum())))
-        if active <= 0:
-            return None
-        texture = self.placed[:, :2] + blink * eye.lid.shift
-        slit = slit_of(eye.gap, placed)
-        if blink > _LIDS_SEAL:
-            # Other shapes (a smile, a squint) move the lids a little: what is shut stays shut.
-            much = (blink - _LIDS_SEAL) / (1 - _LIDS_SEAL)
-            sealed = seal(eye.gap, placed, slit, much, self.identity.scale)
-            if sealed is not placed:
-                placed, slit = sealed, slit_of(eye.gap, sealed)
-        lay_patch(eye.gap, placed, texture, slit, self.box[:2], flow)
-        seen = slit.opening()
-        if seen is None:
-            return slit, None
-        cover, origin = seen
-        ball = self._ball_flow(eye, gaze, vertices, pose, origin, cover.shape)
-        seen_ball = cv2.remap(eye.plate, ball, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        piece = np.asarray(seen_ball, np.uint8)
-        reach = _LID_SHADOW * self.identity.scale
-        raster.shade_under(piece, slit.top, slit.bottom, origin[0], origin[1], reach, _LID_SHADE)
-        return slit, (piece, cover * np.float32(active), origin)
-
-    def _soften_lid(self, out: U8, eye: _Eye, placed: F32, flow: F32, blink: float) -> None:
-        """Takes the streaks out of the few rows of skin that a shut lid is stretched from, in place."""
-        if blink <= 0:
-            return
-        x0, y0 = self.box[:2]
-        lid = placed[eye.gap.upper.vertices, :2]
-        area = np.concatenate([np.floor(lid.min(0)), np.ceil(lid.max(0)) + 1]).astype(np.float32)
-        area -= np.array([x0, y0, x0, y0], np.float32)
-        raster.soften_stretch(out, self.soft_rows, flow, blink, x0, y0, area)
-
-    def _draw_lashes(self, out: U8, eye: _Eye, slit: Slit, blink: float) -> None:
-        """The lash line on the edge of the upper lid, in place: it appears as the lid comes down."""
-        edge = np.where(slit.bottom > slit.top, slit.top, slit.split).astype(np.float32)
-        taper = np.clip(
-            np.minimum(np.arange(len(edge)), np.arange(len(edge))[::-1]) / (0.2 * len(edge)), 0, 1
-        )
-        strength = np.asarray(0.85 * blink * blink * (3 - 2 * blink) * taper, np.float32)
-        raster.draw_line(out, edge, strength, slit.first, eye.lid.lash_px, eye.lid.lash)
-
-    def _ball_flow(
-        self, eye: _Eye, gaze: F32, vertices: F32, pose: Pose, origin: tuple[int, int], shape: tuple[int, ...]
-    ) -> F32:
-        """Where in the eye's plate each pixel of the region looks."""
-        at = eye.ball_vertices
-        local = self.source_vertices[at] - eye.centre
-        # The gaze is given in picture axes; the ball turns within the head.
-        turn_x, turn_y = float(gaze[0]), float(gaze[1])
-        cx, sx, cy, sy = np.cos(turn_x), np.sin(turn_x), np.cos(turn_y), np.sin(turn_y)
-        about_y = np.array([[cx, 0, sx], [0, 1, 0], [-sx, 0, cx]])
-        about_x = np.array([[1, 0, 0], [0, cy, -sy], [0, sy, cy]])
-        turned = (local @ (about_y @ about_x).T + eye.centre).astype(np.float32)
-        points = np.zeros_like(vertices)
-        points[at] = pose.project(turned)
-        flow = np.zeros((shape[0], shape[1], 2), np.float32)
-        depth = np.full(flow.shape[:2], raster.FAR, np.float32)
-        texture = self.placed[:, :2] - np.array(eye.origin, np.float32)
-        raster.draw_mesh(
-            points,
-            eye.ball,
-            np.ascontiguousarray(texture),
-            1.0,
-            float(origin[0]),
-            float(origin[1]),
-            depth,
-            flow,
-        )
-        return flow
-
-
-def _mix(out: U8, piece: U8, cover: F32, origin: tuple[int, int]) -> None:
-    x0, y0 = origin
-    left, top = max(0, -x0), max(0, -y0)
-    right, bottom = min(piece.shape[1], out.shape[1] - x0), min(piece.shape[0], out.shape[0] - y0)
-    if right <= left or bottom <= top:
-        return
-    target = out[y0 + top : y0 + bottom, x0 + left : x0 + right]
-    share = cover[top:bottom, left:right, None]
-    mixed = target + share * (piece[top:bottom, left:right] - target.astype(np.float32))
-    target[:] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    def _eye_state(self, side: int, coeffs: F32, weights: F32) -> EyeState:
+        value = {name: float(coeffs[CHANNEL_INDEX[name]]) for name in ("squint", "wide", "gaze_x", "gaze_y")}
+        gaze = np.array([value["gaze_x"], value["gaze_y"]], np.float32)
+        lids = 0.5 * (value["squint"] + value["wide"])
+        return EyeState(float(weights[self.rig.lids[side]]), gaze, lids)

@@ -89,7 +89,7 @@ def _drawn(head: Head, placed: F32, size: int) -> tuple[np.ndarray, np.ndarray]:
     raster.draw_mesh(corners, numbered, values, 1.0, 0.0, 0.0, depth, image)
     noise = np.random.default_rng(5).normal(0, 9, (size, size, 1)).astype(np.float32)
     person = depth > raster.FAR
-    image += cv2.GaussianBlur(noise, (0, 0), 1.0)[..., None] * 2 * person[..., None]
+    image += cv2.GaussianBlur(noise, (0, 0), 2.0)[..., None] * 4 * person[..., None]
     matte = cv2.GaussianBlur(person.astype(np.float32) * 255, (0, 0), 1.0)
     return np.clip(image, 0, 255).astype(np.uint8), matte.astype(np.uint8)
 

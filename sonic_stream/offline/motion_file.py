@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ from sonic_stream.timebase import FPS, FRAME_TICKS, TICK_RATE, Ticks, seconds
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, MotionFrame
 
 SUFFIXES: Final = (".npz",)
-MAX_FILE_BYTES: Final = 512 * 1024 * 1024
+MAX_BYTES: Final = 512 * 1024 * 1024
 _SPEAKING_APERTURE: Final = 0.01
 
 
@@ -83,9 +84,9 @@ def read_motion(path: str | Path) -> StoredMotion:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise BadInputError(f"The motion '{path}' is over 512 MB large; that is no motion file.")
         with np.load(path, allow_pickle=False) as arrays:
+            if sum(entry.file_size for entry in arrays.zip.infolist()) > MAX_BYTES:
+                raise BadInputError(f"The motion '{path}' holds over 512 MB; that is no motion file.")
             missing = {"t", "channels", "coeffs"} - set(arrays.files)
             if missing:
                 raise BadInputError(f"The motion '{path}' has no {' and '.join(sorted(missing))}; {_WANTED}.")
@@ -97,7 +98,7 @@ def read_motion(path: str | Path) -> StoredMotion:
         if error.errno == errno.ENOENT:
             raise BadInputError(f"There is no motion file '{path}'.") from None
         raise BadInputError(f"The motion '{path}' cannot be read ({error.strerror or error}).") from None
-    except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except _BROKEN as error:
         raise BadInputError(f"'{path}' is not a motion file ({type(error).__name__}); {_WANTED}.") from None
     _check(path, times, names, coeffs)
     count = round((times[-1] - times[0]) * FPS) + 1
@@ -108,6 +109,11 @@ def read_motion(path: str | Path) -> StoredMotion:
     return StoredMotion(rows, round(lookahead_s * TICK_RATE))
 
 
+# What numpy and zipfile raise for files that are damaged or not theirs.
+_BROKEN: Final = (
+    ValueError, EOFError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 _WANTED: Final = "an .npz made by `sonic-stream motion` or `--write-motion` is needed"
 
 

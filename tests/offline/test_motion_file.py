@@ -71,3 +71,26 @@ def test_other_files_are_refused(tmp_path):
     cut.write_bytes((tmp_path / "whole.npz").read_bytes()[:200])
     with pytest.raises(BadInputError, match="not a motion file"):
         read_motion(cut)
+
+
+def test_damaged_files_are_refused_wherever_the_damage_is(tmp_path):
+    path, rng = tmp_path / "m.npz", np.random.default_rng(0)
+    np.savez_compressed(path, **{**GOOD, "coeffs": rng.standard_normal((5, 1)).astype(np.float32)})
+    whole = path.read_bytes()
+    refused = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for place in rng.integers(0, len(data), 3):
+            data[place] ^= 1 << rng.integers(0, 8)
+        path.write_bytes(data)
+        try:
+            read_motion(path)
+        except BadInputError:
+            refused += 1
+    assert refused > 200
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path):
+    np.savez_compressed(tmp_path / "m.npz", **{**GOOD, "more": np.zeros(600 * 2**20, np.uint8)})
+    with pytest.raises(BadInputError, match="over 512 MB"):
+        read_motion(tmp_path / "m.npz")

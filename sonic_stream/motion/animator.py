@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from sonic_stream.errors import BadInputError
+from sonic_stream.motion.backends import Backend, best_backend
 from sonic_stream.motion.behaviour import Behaviour
 from sonic_stream.motion.features import LOG_FLOOR, LogMel
 from sonic_stream.motion.gate import Gate, loudness_of
-from sonic_stream.motion.model import MotionNet, NetState
+from sonic_stream.motion.model import NetConfig
 from sonic_stream.motion.mouth import Mouth
 from sonic_stream.motion.weights import SHIPPED, load_net
 from sonic_stream.timebase import FRAME_TICKS, HOP_SAMPLES, Ticks
@@ -43,18 +44,20 @@ class _Slot:
 class Animator:
     """`step` turns one hop per slot into one `MotionFrame` per slot."""
 
-    def __init__(self, net: MotionNet, units: F32, capacity: int, lookahead_hops: int) -> None:
-        offered = net.config.lookaheads
+    def __init__(
+        self, backend: Backend, config: NetConfig, units: F32, capacity: int, lookahead_hops: int
+    ) -> None:
+        offered = config.lookaheads
         if lookahead_hops not in offered:
             raise BadInputError(
                 f"A look-ahead of {lookahead_hops} hops is not offered; choose one of "
                 f"{', '.join(map(str, offered))} (40 ms each)."
             )
-        self._net, self._log_mel = net, LogMel()
+        self._backend, self._log_mel = backend, LogMel()
         self._head = offered.index(lookahead_hops)
         self._units, self._hops = units, lookahead_hops
-        self._rest_state, self._rest_tail = net.rest(1), self._log_mel.rest(1)
-        self._state, self._tail = net.rest(capacity), self._log_mel.rest(capacity)
+        self._tail = self._log_mel.rest(capacity)
+        self._backend.open(capacity)
         self._slots = [self._fresh(0) for _ in range(capacity)]
 
     @classmethod
@@ -64,7 +67,7 @@ class Animator:
         Errors: `MissingPieceError` where they are absent or of another version.
         """
         net, units = load_net(path)
-        return cls(net, units, capacity, lookahead_hops)
+        return cls(best_backend(net, path), net.config, units, capacity, lookahead_hops)
 
     @property
     def lookahead(self) -> Ticks:
@@ -75,15 +78,19 @@ class Animator:
     def capacity(self) -> int:
         return len(self._slots)
 
+    @property
+    def backend(self) -> str:
+        """What runs the network: 'onnxruntime' or 'torch'."""
+        return self._backend.name
+
     def _fresh(self, seed: int) -> _Slot:
         return _Slot(Behaviour(seed), Gate(), Mouth(self._units), deque([LOG_FLOOR] * self._hops))
 
     def reset(self, slot: int, seed: int = 0) -> None:
         """The slot back to rest; `seed` decides its blinks, gaze and head."""
         self._slots[slot] = self._fresh(seed)
-        for kept, rest in zip(self._state, self._rest_state, strict=True):
-            kept[slot] = rest[0]
-        self._tail[slot] = self._rest_tail[0]
+        self._backend.reset(slot)
+        self._tail[slot] = 0
 
     @torch.inference_mode()
     def step(
@@ -107,15 +114,12 @@ class Animator:
         sound = np.where(np.isfinite(given), np.clip(given, -1, 1), np.float32(0))
         rows = torch.tensor(slots)
         mel, tail = self._log_mel(torch.from_numpy(sound), self._tail[rows])
-        out, after = self._net(mel, NetState(*(part[rows] for part in self._state)))
-        for kept, new in zip(self._state, after, strict=True):
-            kept[rows] = new
         self._tail[rows] = tail
-        curves = out.curves[:, 0, self._head].numpy()
-        events = torch.sigmoid(out.events[:, 0, self._head]).numpy()
         heard = mel.numpy()
+        curves, logits = self._backend.step(list(slots), heard)
+        chances = 1 / (1 + np.exp(-logits[:, self._head]))
         return [
-            self._frame(self._slots[slot], when, heard[i], curves[i], events[i], control)
+            self._frame(self._slots[slot], when, heard[i], curves[i, self._head], chances[i], control)
             for i, (slot, when, control) in enumerate(zip(slots, pts, controls, strict=True))
         ]
 

@@ -8,11 +8,12 @@ script, whose made-up words give every language its own sounds, lip sounds not t
 from __future__ import annotations
 
 import gettext
+import importlib
 import inspect
 import random
 import re
-import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from pydoc_data import topics  # type: ignore[import-untyped,unused-ignore]
 
@@ -95,15 +96,35 @@ LONGEST_CATALOGUE = 6000
 """Sentences taken from the catalogues of one language."""
 
 
+DOCUMENTED = """
+    argparse asyncio collections concurrent.futures configparser contextlib csv ctypes datetime decimal
+    difflib doctest email.message enum fractions functools gettext glob gzip http.client http.server
+    inspect io itertools json locale logging.handlers mailbox multiprocessing optparse os pathlib pickle
+    platform pprint queue random re sched shutil signal smtplib socket socketserver sqlite3 ssl
+    statistics string subprocess tarfile tempfile textwrap threading tkinter tokenize trace traceback
+    turtle typing unittest unittest.mock urllib.request uuid warnings wave weakref webbrowser
+    xml.etree.ElementTree zipfile
+"""
+"""Modules of Python whose documentation is read."""
+
+
 def _documentation() -> Iterator[str]:
     yield from topics.topics.values()
-    for module in [sys.modules[name] for name in sorted(sys.modules)]:
-        yield inspect.getdoc(module) or ""
-        for _, value in sorted(vars(module).items(), key=lambda item: item[0]):
-            if inspect.isclass(value) or inspect.isfunction(value):
+    for name in DOCUMENTED.split():
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue  # not every Python has every module
+        for value in [module, *(v for _, v in sorted(vars(module).items()))]:
+            if inspect.ismodule(value) or inspect.isclass(value) or inspect.isfunction(value):
                 yield inspect.getdoc(value) or ""
+                members = sorted(vars(value).items()) if inspect.isclass(value) else ()
+                for _, member in members:
+                    if inspect.isfunction(member):
+                        yield inspect.getdoc(member) or ""
 
 
+@lru_cache(maxsize=1)
 def english() -> list[str]:
     """Sentences of 30 to 130 plain letters from Python's documentation."""
     found: set[str] = set()

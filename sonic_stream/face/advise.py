@@ -32,7 +32,7 @@ eyes have 0.25-0.55; on closed ones the tracker still sees a slit."""
 _POOR_LIDS = 0.06
 """Mean landmark distance at an eye, over its width, above which the eye does not fit."""
 _DOUBT_ERROR, _NO_FACE_ERROR = 0.022, 0.05
-_DOUBT_SPREAD, NO_FACE_SPREAD = 0.012, 0.04
+DOUBT_SPREAD, NO_FACE_SPREAD = 0.012, 0.04
 """Restlessness of the tracker: 0.002-0.008 on people, 0.02 on a wooden face, 0.07 on a cheetah."""
 _DOUBT_SHAPE, _SHAPE_PER_TURN = 1.5, 0.5
 """Root mean square of the identity coefficients that calls for doubt (about 1 is usual), and what a turn
@@ -196,7 +196,7 @@ def _doubt(portrait: Portrait) -> str:
         return ""  # these unsettle the tracker, and are told by themselves
     # Small faces are tracked loosely, whoever's they are.
     loose = portrait.face.spread * min(portrait.face.size_px / SMALL_FACE_PX, 1.0)
-    if loose > _DOUBT_SPREAD:
+    if loose > DOUBT_SPREAD:
         return (
             "This may not be a human face (the tracker is unsure of it, as with drawings, masks and animals):"
             " mouth and eyes may move oddly."

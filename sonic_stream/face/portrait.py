@@ -53,9 +53,9 @@ def identify(image_bytes: bytes, settings: PortraitSettings | None = None) -> Id
     window = crop_window(face, width, height, settings)
     crop = cut_crop(image, window)
     tracked = shared_tracker().refine(crop, TrackedFace(window.inward(face.points)))
+    if (tracked is None or tracked.spread > advise.DOUBT_SPREAD) and _stands_on_its_head(image):
+        raise NoFaceError("The face stands on its head; turn the picture upright and try again.")
     if tracked is None or tracked.spread > advise.NO_FACE_SPREAD:
-        if _stands_on_its_head(image):
-            raise NoFaceError("The face stands on its head; turn the picture upright and try again.")
         raise NoFaceError(f"What looks like a face at first is none on a closer look; {_WANTED}.")
     landmarks = settle_seam(crop, uncrossed(tracked.points[:, :2]))
     head, fitter, snapper = load_head(), *_fitting()
@@ -144,7 +144,7 @@ def _stands_on_its_head(image: U8) -> bool:
     tracker = shared_tracker()
     for face in tracker.search(turned)[:1]:
         refined = tracker.refine(turned, face)
-        return refined is not None and refined.spread < advise.NO_FACE_SPREAD / 3
+        return refined is not None and refined.spread < advise.DOUBT_SPREAD
     return False
 
 

@@ -29,7 +29,8 @@ def test_the_head_is_in_and_the_corners_are_out(identity: Identity) -> None:
     mask = identity.matte
     assert mask.shape == identity.crop.shape[:2] and mask.dtype == np.uint8
     face = face_mask(identity.landmarks, mask.shape[0])
-    assert mask[face > 0].min() > 200
+    inner = cv2.erode(face, np.ones((9, 9), np.uint8))  # cheeks may be the person's own soft edge
+    assert mask[inner > 0].min() > 240 and mask[face > 0].mean() > 250
     corner = mask.shape[0] // 12
     assert mask[:corner, :corner].mean() < 20 and mask[:corner, -corner:].mean() < 20
     assert 0.2 < (mask > 127).mean() < 0.85
@@ -65,7 +66,7 @@ def test_a_wider_view_is_laid_in_place() -> None:
 def test_a_blind_segmenter_is_replaced_by_proportion(identity: Identity, seen: float) -> None:
     mask = person_matte(identity.crop, identity.landmarks, Blind(seen))
     corner = mask.shape[0] // 12
-    assert mask[face_mask(identity.landmarks, mask.shape[0]) > 0].min() > 150
+    assert mask[face_mask(identity.landmarks, mask.shape[0]) > 0].mean() > 250
     assert mask[:corner, :corner].mean() < 40 and mask[:corner, -corner:].mean() < 40
     overlap = ((mask > 127) & (identity.matte > 127)).sum() / ((mask > 127) | (identity.matte > 127)).sum()
     assert overlap > 0.6

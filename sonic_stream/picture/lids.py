@@ -27,6 +27,8 @@ _BROW_SHARE = 0.66
 """How far up towards the brow the lid may take its skin."""
 _MOST, _LEAST = 1.3, 0.3
 """Bounds of that, head units."""
+_LID_LIGHT, _MOST_GAIN = 0.78, 1.6
+"""A shut lid's light against the skin around it, and how far it may be brightened to that."""
 _LASH_WIDTH = 0.07
 """Half the thickness of the lash line, head units."""
 
@@ -41,6 +43,10 @@ class Lid:
     """Colour of the lash line, float32 [3], 0..255."""
     lash_px: float
     """Half its thickness, px."""
+    tall_px: float
+    """How far the lid comes down, px."""
+    gain: float
+    """How much brighter than in the shade of the open eye its skin is."""
 
 
 def make_lid(head: Head, rim: Rim, side: int, crop: U8, placed: F32, shut: F32, scale: float) -> Lid:
@@ -63,7 +69,7 @@ def make_lid(head: Head, rim: Rim, side: int, crop: U8, placed: F32, shut: F32, 
         )
 
     end = limit(x, margin)
-    begin, lash = _bare_skin(crop, axes, line_x, line_y, limit, scale)
+    begin, lash, gain = _bare_skin(crop, axes, line_x, line_y, limit, scale)
     travel = np.maximum(shut_margin - margin, 0) / scale
     end_shut = np.maximum(end + travel * _lag(away, away_shut, travel, end), 1e-3)
     even = begin * end + away_shut * (1 - begin) * end / end_shut
@@ -79,13 +85,15 @@ def make_lid(head: Head, rim: Rim, side: int, crop: U8, placed: F32, shut: F32, 
     )
     shift = np.zeros_like(placed[:, :2])
     shift[rim.vertices] = rim.share[:, None] * (fresh - placed[rim.vertices, :2])
-    return Lid(shift.astype(np.float32), lash, max(0.6, _LASH_WIDTH * scale))
+    return Lid(
+        shift.astype(np.float32), lash, max(0.6, _LASH_WIDTH * scale), float(travel.max()) * scale, gain
+    )
 
 
 def _bare_skin(
     crop: U8, axes: Axes, line_x: F32, line_y: F32, limit: Limit, scale: float
-) -> tuple[float, F32]:
-    """Where above the lashes bare skin begins, as a share of the strip, and the colour of the lashes."""
+) -> tuple[float, F32, float]:
+    """Where above the lashes bare skin begins, as a share of the strip; their colour; the lid's gain."""
     low, high = float(line_x.min()), float(line_x.max())
     at = np.linspace(low + 0.22 * (high - low), high - 0.22 * (high - low), 15).astype(np.float32)
     lid = curve(line_x, line_y, at)
@@ -104,7 +112,15 @@ def _bare_skin(
     enough = np.flatnonzero(usable & (light >= dark + 0.7 * (bright - dark)))
     begin = float(np.clip(shares[enough[0]], 0.1, 0.55))
     darkest = int(np.argmin(np.where(shares < 0.3, light, np.inf)))
-    return begin, np.median(seen[darkest], 0).astype(np.float32)
+    lash = np.median(seen[darkest], 0).astype(np.float32)
+    # A lid in the shade of its brow comes into the light as it shuts: towards the skin above and below it.
+    corner_line = curve(line_x[[0, -1]], line_y[[0, -1]], at)
+    below = np.concatenate([axes.back(at, corner_line + away * scale) for away in (0.8, 1.0, 1.2)])
+    cheek = cv2.remap(soft, below[None], _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    lid_skin = np.median(seen[(shares >= begin) & (shares < begin + 0.3)], (0, 1))
+    around = 0.4 * np.median(seen[shares > 0.75], (0, 1)) + 0.6 * np.median(cheek[0], 0)
+    gain = float(np.clip(_LID_LIGHT * around.mean() / max(float(lid_skin.mean()), 4), 1.0, _MOST_GAIN))
+    return begin, lash, gain
 
 
 def _lag(away: F32, away_shut: F32, travel: F32, end: F32) -> F32:

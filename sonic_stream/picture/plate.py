@@ -25,7 +25,7 @@ def clean_plate(identity: Identity) -> U8:
     open_ground = np.asarray(cv2.erode(open_ground, kernel), np.float32)
     if open_ground.mean() < 0.02:
         return crop.copy()
-    filled = _pulled(crop.astype(np.float32), open_ground)
+    filled = _pulled(crop.astype(np.float32), open_ground) + _continued_grain(crop, open_ground)
     # The portrait's own pixels return only at some distance: hair reaches beyond every matte.
     covered = cv2.GaussianBlur(1 - open_ground, (0, 0), max(1.0, size / 130))
     share = np.clip(covered * 2.2 - 0.2, 0, 1)[..., None]
@@ -46,6 +46,24 @@ def _pulled(image: F32, weight: F32) -> F32:
     up = cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR)
     up = cv2.GaussianBlur(up, (0, 0), 1.0)
     return np.asarray(image * weight[..., None] + up * (1 - weight[..., None]), np.float32)
+
+
+def _continued_grain(crop: U8, open_ground: F32) -> F32:
+    """Fine texture for what is painted over: the background's own, mirrored across the person's outline."""
+    image = crop.astype(np.float32)
+    fine = image - cv2.GaussianBlur(image, (0, 0), max(1.5, crop.shape[0] / 170))
+    covered = (open_ground < 0.5).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(covered, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    rows, columns = np.nonzero(covered == 0)
+    nearest = np.zeros((int(labels.max()) + 1, 2), np.int64)
+    nearest[labels[rows, columns]] = np.stack([rows, columns], 1)
+    at = np.stack(np.nonzero(covered), 1)
+    mirrored = 2 * nearest[labels[at[:, 0], at[:, 1]]] - at
+    mirrored = mirrored.clip(0, np.array(covered.shape) - 1)
+    grain = np.zeros_like(image)
+    usable = covered[mirrored[:, 0], mirrored[:, 1]] == 0
+    grain[at[usable, 0], at[usable, 1]] = fine[mirrored[usable, 0], mirrored[usable, 1]]
+    return grain
 
 
 def person_layer(identity: Identity, plate: U8) -> U8:

@@ -178,6 +178,25 @@ def soften_stretch(image: U8, soft: U8, flow: F32, strength: float, x0: int, y0:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def brighten_above(image: U8, edge: F32, x0: int, tall: float, gain: float) -> None:
+    """Brightens the lens-shaped area of height `tall` px over the curve `edge` (y by column from `x0`)."""
+    count = edge.shape[0]
+    for i in range(count):
+        x = x0 + i
+        if not (edge[i] > -1e8 and edge[i] < 1e8) or x < 0 or x >= image.shape[1]:
+            continue
+        place = 2 * (i + 0.5) / count - 1
+        high = tall * (1 - place * place)
+        for y in range(max(0, int(edge[i] - high)), min(image.shape[0], int(edge[i]) + 1)):
+            t = (edge[i] - y) / max(high, 1.0)
+            if t <= 0 or t >= 1:
+                continue
+            light = 1 + (gain - 1) * 16 * t * t * (1 - t) * (1 - t)
+            for k in range(3):
+                image[y, x, k] = np.uint8(min(255.0, image[y, x, k] * light + 0.5))
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
 def shade_under(image: U8, top: F32, bottom: F32, x0: int, y0: int, reach: float, strength: F32) -> None:
     """Darkens `image` [h, w, 3] close under the curve `top` and, less, over `bottom` (y by column).
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Callable
 
 import uvicorn
+from fastapi import FastAPI
 
 from server.app import create_app
+from server.portraits import IdentityFactory
 from server.settings import ServerSettings
 from server.tts.base import VoiceEngine, Voices
 from server.tts.espeak import EspeakEngine
@@ -50,25 +53,33 @@ def serve(settings: ServerSettings) -> None:
         cv2.setNumThreads(1)
         return LocalEngine.load(device=settings.device, capacity=settings.capacity)
 
-    app = create_app(settings, engine, _identify, load_voices())
+    run_app(settings, engine, _identify, load_voices())
+
+
+def run_app(
+    settings: ServerSettings,
+    engine_factory: Callable[[], Engine],
+    identity_factory: IdentityFactory,
+    voices: Voices,
+) -> None:
+    """Serves what it is given until interrupted. Errors: `BadInputError`."""
+    app = create_app(settings, engine_factory, identity_factory, voices)
     listening = _listen(settings.host, settings.port)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    print(
-        f"Sonic Stream: open http://{shown}:{listening.getsockname()[1]} in a browser. Ctrl-C ends it.",
-        flush=True,
-    )
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        ws_max_size=2 * 1024 * 1024,
-        timeout_graceful_shutdown=3,
-        loop="asyncio",
-    )
+    port = listening.getsockname()[1]
+    print(f"Sonic Stream: open http://{shown}:{port} in a browser. Ctrl-C ends it.", flush=True)
     logging.getLogger("aioice").setLevel(logging.WARNING)
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(server_config(app)).run(sockets=[listening])
     finally:
         listening.close()
+
+
+def server_config(app: FastAPI) -> uvicorn.Config:
+    """How uvicorn runs the application: one process, small WebSocket messages, a short farewell."""
+    return uvicorn.Config(
+        app, log_level="warning", ws_max_size=2 * 1024 * 1024, timeout_graceful_shutdown=3, loop="asyncio"
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -248,7 +248,8 @@ class LiveSession(Generic[PictureT]):
         if self._should_wait(lead) or lead >= target + self._settings.run_ahead:
             return None
         begins = not self._last_was_speech
-        if lead < target - FRAME_TICKS // 4 and (begins or hop.silent):
+        may_stretch = (begins or hop.silent) and not self._is_busy
+        if lead < target - FRAME_TICKS // 4 and may_stretch:
             if not begins:
                 self.stats.stretched += 1
             return IDLE_HOP
@@ -259,7 +260,8 @@ class LiveSession(Generic[PictureT]):
     @property
     def _is_busy(self) -> bool:
         limit = self._settings.busy_limit - (self._work > 3 * FRAME_TICKS // 4)
-        return self._painting >= limit
+        # Hops that are only heard cost time too: with many of them waiting, hearing comes first.
+        return self._painting >= limit or len(self._in_hand) >= 2 * limit
 
     @property
     def _painting(self) -> int:

@@ -27,6 +27,7 @@ from scipy.signal import butter, sosfilt, welch
 
 from sonic_stream.motion import Animator
 from sonic_stream.motion.features import LogMel
+from sonic_stream.motion.mouth import gap_of
 from sonic_stream.motion.weights import SHIPPED, load_net, notes_of
 from sonic_stream.timebase import FPS, FRAME_TICKS, HOP_SAMPLES, MODEL_RATE_HZ
 from sonic_stream.train import speech
@@ -36,7 +37,7 @@ from sonic_stream.train.phones import CLASSES
 from sonic_stream.train.targets import targets
 from sonic_stream.types import CHANNEL_INDEX, F32, Controls
 
-APERTURE, WIDTH, CLOSE = (CHANNEL_INDEX[name] for name in ("aperture", "width", "close"))
+APERTURE, WIDTH, CLOSE, PUCKER = (CHANNEL_INDEX[n] for n in ("aperture", "width", "close", "pucker"))
 OPEN_VOWELS = [CLASSES.index(name) for name in ("AA", "AE", "EH", "EY", "AH")]
 CLOSED_GAP = 0.008
 """A gap below this share of the face height is seen as closed (1.5 mm on a grown-up)."""
@@ -183,6 +184,7 @@ def synthetic(animator: Animator, said: list[speech.Utterance]) -> dict[str, flo
         coeffs, speaking = animate(animator, u.samples)
         n = len(u.samples) // HOP_SAMPLES
         truth = targets(u.segments, n)
+        truth.curves[:, APERTURE] = gap_of(truth.curves[:, APERTURE], truth.curves[:, PUCKER])
         talking = truth.events[:, 2] > 0.5
         rs.append(correlation(coeffs[:n][talking, APERTURE], truth.curves[talking, 0]))
         got.append(coeffs[:n])

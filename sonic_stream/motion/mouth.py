@@ -11,7 +11,21 @@ import numpy as np
 from sonic_stream.types import F32, MOUTH_CHANNELS
 
 AT = {name: i for i, name in enumerate(MOUTH_CHANNELS)}
-APERTURE, CLOSE, TOUCH, WIDTH = (AT[c] for c in ("aperture", "close", "labiodental", "width"))
+APERTURE, CLOSE, TOUCH, PUCKER, WIDTH = (
+    AT[c] for c in ("aperture", "close", "labiodental", "pucker", "width")
+)
+
+# What the network gives is an expectation, and expectations lie closer together than lips do. These five
+# constants bring them to the spread of measured lips; rounding also narrows gap and width more than the
+# fitted targets say.
+GAP_GAIN = 1.5
+GAP_REST = 0.012
+"""Expected gap that is shown as none, face heights."""
+GAP_ROUNDING = 0.05
+"""Face heights that full rounding takes from the gap, before the gain."""
+LEAST_GAP = 0.15
+"""Share of the expected gap that always stays open: only a closure shuts."""
+WIDTH_GAIN, WIDTH_ROUNDING = 1.8, 0.015
 
 SHUT_FROM, SHUT_AT = 0.25, 0.6
 """Closure probability at which the lips begin to shut, and at which they are shut."""
@@ -21,6 +35,17 @@ TOUCH_GAP = 0.010
 LARGEST: F32 = np.array([{"aperture": 0.2}.get(c, 1.2) for c in MOUTH_CHANNELS], np.float32)
 """No sound opens the mouth further; the width may shrink as much as it grows."""
 LARGEST[WIDTH] = 0.06
+
+
+def gap_of(expected: F32, pucker: F32) -> F32:
+    """The gap to show, face heights, for the expected gap and rounding."""
+    shown = GAP_GAIN * (expected - GAP_REST - GAP_ROUNDING * pucker)
+    return np.asarray(np.maximum(shown, LEAST_GAP * expected), np.float32)
+
+
+def width_of(expected: F32, pucker: F32) -> F32:
+    """The change of width to show, face heights."""
+    return np.asarray(WIDTH_GAIN * (expected - WIDTH_ROUNDING * pucker), np.float32)
 
 
 def _ramp(x: float, low: float, high: float) -> float:
@@ -37,7 +62,11 @@ class Mouth:
 
     def step(self, curves: F32, closed: float, touching: float, speaking: float) -> F32:
         """`curves` in the network's units, probabilities 0..1; float32 [13] in physical units."""
-        mouth = np.clip(np.nan_to_num(curves) * self._units, self._least, LARGEST)
+        mouth = np.nan_to_num(curves) * self._units
+        pucker = np.clip(mouth[PUCKER], 0, 1)
+        mouth[APERTURE] = gap_of(mouth[APERTURE], pucker)
+        mouth[WIDTH] = width_of(mouth[WIDTH], pucker)
+        mouth = np.clip(mouth, self._least, LARGEST)
         shut = _ramp(closed, SHUT_FROM, SHUT_AT)
         touch = _ramp(touching, TOUCH_FROM, TOUCH_AT) * (1 - shut)
         mouth[CLOSE], mouth[TOUCH] = shut, touch

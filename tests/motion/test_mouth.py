@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sonic_stream.motion.mouth import APERTURE, CLOSE, TOUCH, TOUCH_GAP, WIDTH, Mouth
+from sonic_stream.motion.mouth import APERTURE, CLOSE, TOUCH, TOUCH_GAP, WIDTH, Mouth, gap_of
 from sonic_stream.types import F32, MOUTH_CHANNELS
 
 
@@ -25,7 +25,7 @@ def test_a_closure_leaves_no_gap(mouth: Mouth) -> None:
 
 def test_an_unlikely_closure_changes_nothing(mouth: Mouth) -> None:
     shown = mouth.step(curves(aperture=0.06), 0.1, 0.1, 1.0)
-    assert shown[APERTURE] == pytest.approx(0.06)
+    assert shown[APERTURE] == pytest.approx(gap_of(np.float32(0.06), np.float32(0)))
     assert shown[CLOSE] == shown[TOUCH] == 0
 
 
@@ -33,6 +33,19 @@ def test_the_lip_at_the_teeth_leaves_a_little_gap(mouth: Mouth) -> None:
     shown = mouth.step(curves(aperture=0.06), 0.0, 0.95, 1.0)
     assert shown[TOUCH] == 1
     assert shown[APERTURE] == pytest.approx(TOUCH_GAP)
+
+
+def test_rounding_narrows_the_gap_and_the_mouth_but_shuts_nothing(mouth: Mouth) -> None:
+    plain = mouth.step(curves(aperture=0.05), 0.0, 0.0, 1.0)
+    rounded = mouth.step(curves(aperture=0.05, pucker=0.9), 0.0, 0.0, 1.0)
+    assert 0 < rounded[APERTURE] < plain[APERTURE]
+    assert rounded[WIDTH] < plain[WIDTH]
+
+
+def test_a_wider_expectation_is_a_wider_gap() -> None:
+    gaps = gap_of(np.linspace(0, 0.12, 50, dtype=np.float32), np.zeros(50, np.float32))
+    assert (np.diff(gaps) >= 0).all()
+    assert gaps[0] == 0
 
 
 def test_rest_is_exactly_rest(mouth: Mouth) -> None:

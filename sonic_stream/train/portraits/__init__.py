@@ -1,0 +1,1 @@
+"""Makes the bundled portraits: original pictures of people who do not exist."""

@@ -1,0 +1,55 @@
+"""What makes one portrait, as plain numbers; nothing here knows the renderer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sonic_stream.train.portraits.clothes import Top
+from sonic_stream.train.portraits.hair import HairStyle
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A person who does not exist, what is worn, and the room. Colours are linear RGB, 0..1."""
+
+    name: str
+    identity: dict[int, float]
+    """Weights of the head's identity components."""
+    expression: dict[str, float]
+    """Weights of the head's expressions; a name without `_L` and `_R` means both sides."""
+    skin: Colour
+    lip: Colour
+    iris: Colour
+    melanin: float
+    """Of the hair: 0 is white, 1 black."""
+    redness: float
+    """Of the hair's pigment."""
+    style: HairStyle
+    top: Top
+    scalp: Colour = (0.30, 0.24, 0.22)
+    """Shade of the skin under the hair."""
+    brow: float = 0.4
+    """Thickness of the brows (cm)."""
+    lash: float = 0.55
+    """Length of the lashes (cm)."""
+    eye_size: float = 1.0
+    """Above 1 for the proportions of a drawing."""
+    blush: float = 0.5
+    """Redness of cheeks, nose and ears."""
+    beard: int = 0
+    """Hairs of the stubble."""
+    roughness: float = 0.42
+    """Of the skin; lower shines more."""
+    back_top: Colour = (0.30, 0.34, 0.38)
+    back_low: Colour = (0.10, 0.12, 0.15)
+    bokeh: int = 0
+    """Out-of-focus lights in the background."""
+    sun: Colour | None = None
+    """A flat disc behind the head, as on a poster."""
+    exposure: float = 0.75
+    """Stops."""
+    painted: bool = False
+    """Finish as a painting."""
+    seed: int = 1

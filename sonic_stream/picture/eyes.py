@@ -30,7 +30,9 @@ _SEAL_FROM = 0.8
 _SHADOW = 0.38
 """Depth of the shadow that the upper lid casts on the eyeball, head units."""
 _SHADE = np.array([0.5, 0.25], np.float32)
-_STREAK = 0.17
+_BELOW_LASHES = 0.35
+"""Where under the lower lid plain skin begins, whose grain a shut lid is given, head units."""
+_STREAK = 0.14
 """Blur along the rows (standard deviation, head units) that hides the streaks of stretched skin."""
 
 
@@ -148,15 +150,26 @@ class Eye:
 
     def finish(self, laid: LaidEye, out: U8, origin: tuple[int, int], flow: F32) -> None:
         """Lays ball, softness and lashes on the picture, in place."""
-        blink = laid.state.blink
+        blink, slit = laid.state.blink, laid.slit
+        edge = np.where(slit.bottom > slit.top, slit.top, slit.split).astype(np.float32)
         if blink > 0:
-            raster.soften_stretch(out, self._soft_rows, flow, blink, origin[0], origin[1], laid.lid_area)
+            beyond = float(np.nanmax(slit.bottom - slit.top, initial=0.0)) + _BELOW_LASHES * self._scale
+            raster.soften_stretch(
+                out,
+                self._crop,
+                self._soft_rows,
+                flow,
+                blink,
+                *origin,
+                laid.lid_area,
+                edge,
+                slit.first,
+                beyond,
+            )
         soften_seam(out, flow, origin, laid.slit)
         if laid.ball is not None:
             _mix(out, *laid.ball)
         if blink > 0:
-            slit = laid.slit
-            edge = np.where(slit.bottom > slit.top, slit.top, slit.split).astype(np.float32)
             place = np.arange(len(edge))
             taper = np.clip(np.minimum(place, place[::-1]) / (0.2 * len(edge)), 0, 1)
             gain = 1 + (self._lid.gain - 1) * blink * blink

@@ -151,11 +151,25 @@ def soften_seam(image: U8, flow: F32, split: F32, x0: int, y0: int, flow_x0: int
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
-def soften_stretch(image: U8, soft: U8, flow: F32, strength: float, x0: int, y0: int, area: F32) -> None:
-    """Where the flow stretches few rows of the portrait over many, takes the streaks out.
+def soften_stretch(
+    image: U8,
+    own: U8,
+    soft: U8,
+    flow: F32,
+    strength: float,
+    x0: int,
+    y0: int,
+    area: F32,
+    edge: F32,
+    edge_x0: int,
+    skip: float,
+) -> None:
+    """Where the flow stretches few rows of the portrait over many, takes the streaks out and gives it grain.
 
-    `soft` [H, W, 3] is the portrait blurred along its rows; the region is `flow`'s, whose first pixel is
-    (`x0`, `y0`) of `image`; `area` [4] is the rectangle (x0, y0, x1, y1) of `flow` to treat.
+    `own` is the portrait and `soft` the same blurred along its rows, uint8 [H, W, 3]. The region is `flow`'s,
+    whose first pixel is (`x0`, `y0`) of `image`; `area` [4] is the rectangle (x0, y0, x1, y1) of `flow` to
+    treat. The grain is that of the skin on the other side of the curve `edge` (y by column from `edge_x0`),
+    from `skip` px beyond it.
     """
     height, width = soft.shape[:2]
     for y in range(max(1, int(area[1])), min(flow.shape[0] - 1, int(area[3]))):
@@ -168,13 +182,21 @@ def soften_stretch(image: U8, soft: U8, flow: F32, strength: float, x0: int, y0:
             v = min(max(flow[y, x, 1], 0.0), height - 1.001)
             i, j = int(v), int(u)
             fv, fu = v - i, u - j
+            gi, gj = -1, -1
+            column = x + x0 - edge_x0
+            if column >= 0 and column < edge.shape[0] and edge[column] > -1e8 and edge[column] < 1e8:
+                mirrored = int(2 * (edge[column] - y0) - y + skip)
+                if mirrored > y and mirrored < flow.shape[0]:
+                    gi = min(max(int(flow[mirrored, x, 1] + 0.5), 0), height - 1)
+                    gj = min(max(int(flow[mirrored, x, 0] + 0.5), 0), width - 1)
             for k in range(3):
                 top = soft[i, j, k] * (1 - fu) + soft[i, j + 1, k] * fu
                 low = soft[i + 1, j, k] * (1 - fu) + soft[i + 1, j + 1, k] * fu
                 value = top * (1 - fv) + low * fv
-                image[y + y0, x + x0, k] = np.uint8(
-                    image[y + y0, x + x0, k] + share * (value - image[y + y0, x + x0, k]) + 0.5
-                )
+                if gi >= 0:
+                    value += np.float32(own[gi, gj, k]) - np.float32(soft[gi, gj, k])
+                value = image[y + y0, x + x0, k] + share * (value - image[y + y0, x + x0, k])
+                image[y + y0, x + x0, k] = np.uint8(min(255.0, max(0.0, value)) + 0.499)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)

@@ -1,0 +1,175 @@
+"""One face over real WebRTC on loopback, seen through aiortc."""
+
+from __future__ import annotations
+
+import asyncio
+import fractions
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from aiortc import MediaStreamTrack
+from av import AudioFrame
+
+from server.settings import ServerSettings
+
+
+class Humming(MediaStreamTrack):
+    """A microphone: 20 ms packets in real time, loud or silent every half second."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begin = time.monotonic()
+        self._packet = 0
+
+    async def recv(self) -> AudioFrame:
+        await asyncio.sleep(max(0.0, self._begin + self._packet * 0.02 - time.monotonic()))
+        at = np.arange(self._packet * 960, (self._packet + 1) * 960) / 48_000
+        loud = (self._packet // 25) % 2
+        wave = (np.sin(2 * np.pi * 300 * at) * 9000 * loud).astype(np.int16)
+        frame = AudioFrame.from_ndarray(wave.reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate, frame.pts = 48_000, self._packet * 960
+        frame.time_base = fractions.Fraction(1, 48_000)
+        self._packet += 1
+        return frame
+
+
+def is_in_order(viewer) -> bool:
+    numbers = [number for _, number, _ in viewer.pictures]
+    return all(a < b for a, b in pairwise(numbers))
+
+
+async def test_a_face_is_seen_and_heard(viewer):
+    seen = await viewer()
+    assert seen.response.status_code == 201
+    await seen.until(lambda v: len(v.pictures) >= 30 and len(v.packets) >= 50)
+    assert is_in_order(seen)
+    pts = np.diff([p for p, _, _ in seen.pictures])
+    assert (pts % 3600 == 0).all() and (pts > 0).all()
+    assert all(loudness < 1 for _, loudness in seen.packets)
+
+
+@pytest.mark.parametrize("codec", ["video/vp8", "video/h264"])
+async def test_both_codecs_carry_the_picture(viewer, codec):
+    seen = await viewer(codec=codec)
+    await seen.until(lambda v: len(v.pictures) >= 10)
+    assert is_in_order(seen)
+
+
+async def test_text_is_spoken_in_sound_and_picture(running, viewer):
+    seen = await viewer()
+    await seen.until(lambda v: v.pictures)
+    said = await running.http.post(f"/api/sessions/{seen.id}/say", json={"text": "two words"})
+    assert said.status_code == 202
+    await seen.until(lambda v: "speaking_finished" in v.kinds())
+    assert seen.kinds() == ["caption", "speaking_started", "speaking_finished"]
+    finished = seen.told[-1] if seen.told[-1]["type"] == "speaking_finished" else None
+    finished = finished or next(m for m in seen.told if m["type"] == "speaking_finished")
+    assert finished["position_s"] == pytest.approx(2.0, abs=0.06) and not finished["interrupted"]
+    # One clock: the pictures that are bright have the media times of the packets that are loud.
+    await asyncio.sleep(0.3)
+    loud = [pts / 48_000 for pts, loudness in seen.packets if loudness > 500]
+    bright = [pts / 90_000 for pts, _, grey in seen.pictures if grey > 60]
+    assert len(loud) > 80
+    assert bright[0] == pytest.approx(loud[0], abs=0.09)
+    assert bright[-1] == pytest.approx(loud[-1], abs=0.09)
+
+
+async def test_an_interruption_silences_text_that_waits_too(running, viewer):
+    seen = await viewer()
+    await seen.until(lambda v: v.pictures)
+    url = f"/api/sessions/{seen.id}"
+    for text in ("a b c d e f g h", "and more"):
+        await running.http.post(f"{url}/say", json={"text": text})
+    await seen.until(lambda v: "speaking_started" in v.kinds())
+    await asyncio.sleep(0.3)
+    answer = await running.http.post(f"{url}/interrupt")
+    assert answer.json() == {"epoch": 1}
+    await seen.until(lambda v: "speaking_finished" in v.kinds())
+    assert next(m for m in seen.told if m["type"] == "speaking_finished")["interrupted"]
+    await asyncio.sleep(0.5)  # what was on its way
+    count = len(seen.packets)
+    await seen.until(lambda v: len(v.packets) > count + 40)
+    assert all(loudness < 1 for _, loudness in seen.packets[count:])
+    assert running.voice.spoken == ["a b c d e f g h"]
+    assert running.voice.stopped == 1
+
+
+async def test_the_microphone_drives_the_face_in_streamer_mode(viewer):
+    seen = await viewer(mode="streamer", microphone=Humming())
+    await seen.until(lambda v: sum(loudness > 500 for _, loudness in v.packets) > 50, 30)
+    assert max(grey for _, _, grey in seen.pictures) > 60
+
+
+async def test_the_microphone_is_not_heard_in_assistant_mode(running, viewer):
+    seen = await viewer(mode="assistant", microphone=Humming())
+    await seen.until(lambda v: len(v.packets) > 80)
+    assert all(loudness < 1 for _, loudness in seen.packets)
+    await running.http.post(f"/api/sessions/{seen.id}/mode", json={"mode": "streamer"})
+    await seen.until(lambda v: sum(loudness > 500 for _, loudness in v.packets) > 10)
+
+
+async def test_a_broken_voice_is_told_and_the_face_lives_on(running, viewer):
+    seen = await viewer()
+    await seen.until(lambda v: v.pictures)
+    await running.http.post(f"/api/sessions/{seen.id}/say", json={"text": "hello", "voice": "broken"})
+    await seen.until(lambda v: "error" in v.kinds())
+    count = len(seen.pictures)
+    await seen.until(lambda v: len(v.pictures) > count + 5)
+    await running.http.post(f"/api/sessions/{seen.id}/say", json={"text": "again"})
+    await seen.until(lambda v: "speaking_started" in v.kinds())
+
+
+async def test_a_second_visitor_is_told_that_the_server_is_taken(running, viewer):
+    first = await viewer()
+    assert first.response.status_code == 201
+    second = await viewer()
+    assert second.response.status_code == 503
+    assert "taken" in second.response.json()["error"]["message"]
+    await first.until(lambda v: len(v.pictures) > 5)
+    await running.http.delete(f"/api/sessions/{first.id}")
+    third = await viewer()
+    assert third.response.status_code == 201
+
+
+async def test_two_who_come_at_once_do_not_share_the_place(viewer):
+    both = await asyncio.gather(viewer(), viewer())
+    assert sorted(each.response.status_code for each in both) == [201, 503]
+
+
+async def test_leaving_frees_the_engine_and_every_task(running, viewer):
+    seen = await viewer()
+    await seen.until(lambda v: len(v.pictures) > 5)
+    assert (await running.http.post(f"/api/sessions/{seen.id}/leave")).status_code == 204
+    assert (await running.http.get(f"/api/sessions/{seen.id}")).status_code == 404
+    assert len(running.hub.registry) == 0
+    names = {task.get_name() for task in asyncio.all_tasks()}
+    assert not names & {"player", "texts", "report", "speak", "microphone"}
+
+
+class TestVanished:
+    """Browsers that go without a word."""
+
+    @pytest.fixture
+    def settings(self, settings: ServerSettings) -> ServerSettings:
+        return replace(settings, heartbeat_timeout_s=2.5, connect_timeout_s=1.0)
+
+    async def test_a_killed_browser_frees_its_place(self, running, viewer):
+        seen = await viewer()
+        await seen.until(lambda v: len(v.pictures) > 5 and any(m["type"] == "pong" for m in v.told))
+        await seen.vanish()
+        async with asyncio.timeout(8):
+            while len(running.hub.registry):
+                await asyncio.sleep(0.05)
+
+    async def test_a_peer_that_never_connects_frees_its_place(self, running, viewer):
+        seen = await viewer()
+        await seen.vanish()
+        await seen.pc.close()
+        async with asyncio.timeout(10):
+            while len(running.hub.registry):
+                await asyncio.sleep(0.05)

@@ -2,9 +2,9 @@
 
     python -m bench.motion [--real-lips DIR] [--weights FILE] [--lookahead 0|2|4] [--quick]
 
-`--real-lips` names a folder of NAME.wav (16 kHz) beside NAME.npz (`t` s, `detected`, `aperture`, `width` over the
-face height) and `lag_s.json`; without it those figures are null, as are those of festival's voices where
-festival is not installed. Prints tables and, last, one JSON line.
+`--real-lips` names a folder of NAME.wav (16 kHz) beside NAME.npz (`t` s, `detected`, `aperture`, `width`
+over the face height) and `lag_s.json`; without it those figures are null, as are those of festival's voices
+where festival is not installed. Prints tables and, last, one JSON line.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import torch
 from scipy.signal import butter, sosfilt, welch
 
 from sonic_stream.motion import Animator
+from sonic_stream.motion.behaviour import EYES_HOLD
 from sonic_stream.motion.features import LogMel
 from sonic_stream.motion.mouth import gap_of
 from sonic_stream.motion.weights import SHIPPED, load_net, notes_of
@@ -64,13 +65,10 @@ def correlation(a: F32, b: F32) -> float:
 
 def auc(score: F32, positive: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
     """Chance that a positive scores above a negative (ties count half)."""
-    order = np.argsort(score, kind="stable")
     _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     n, m = positive.sum(), (~positive).sum()
-    return (
-        float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m)) if n and m and len(order) else float("nan")
-    )
+    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m)) if n and m else float("nan")
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ def opus(sound: F32, bit_rate: int = 12_000) -> F32:
         out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     file.seek(0)
-    with av.open(file) as back:
+    with av.open(file, "r") as back:
         resampler = av.AudioResampler("flt", "mono", 48_000)
         parts = [f.to_ndarray()[0] for p in back.decode(audio=0) for f in resampler.resample(p)]
     heard = soxr.resample(np.concatenate(parts).astype(np.float32), 48_000, MODEL_RATE_HZ)
@@ -181,7 +179,7 @@ def synthetic(animator: Animator, said: list[speech.Utterance]) -> dict[str, flo
     """Against true phone times: how the aperture follows, which pictures shut, how fast the mouth settles."""
     got, want, rs, settle = [], [], [], []
     for u in said:
-        coeffs, speaking = animate(animator, u.samples)
+        coeffs, _ = animate(animator, u.samples)
         n = len(u.samples) // HOP_SAMPLES
         truth = targets(u.segments, n)
         truth.curves[:, APERTURE] = gap_of(truth.curves[:, APERTURE], truth.curves[:, PUCKER])
@@ -254,7 +252,7 @@ def stream_error(weights: Path, sound: F32) -> float:
         whole, _ = net(log_mel(audio, log_mel.rest(1))[0], net.rest(1))
         state, tail, at, parts = net.rest(1), log_mel.rest(1), 0, []
         while at < hops:
-            n = int(min(rng.integers(1, 12), hops - at))
+            n = min(int(rng.integers(1, 12)), hops - at)
             mel, tail = log_mel(audio[:, at * HOP_SAMPLES : (at + n) * HOP_SAMPLES], tail)
             out, state = net(mel, state)
             parts.append(out.curves)
@@ -273,6 +271,12 @@ def step_ms(animator: Animator, sound: F32) -> tuple[float, float]:
     return float(np.median(times[50:]) * 1e3), float(np.quantile(times[50:], 0.95) * 1e3)
 
 
+def looks_away(face: F32) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Pictures in which the eyes, head's turn made good, are off the viewer by more than 3.4 degrees."""
+    sideways = face[:, CHANNEL_INDEX["gaze_x"]] + EYES_HOLD * face[:, CHANNEL_INDEX["yaw"]]
+    return np.asarray(np.abs(sideways) > 0.06)
+
+
 def behaviour(animator: Animator, voice: F32) -> dict[str, float]:
     """Statistics of head and lids while talking, over ten minutes of four seeds."""
     sound = np.resize(voice, 150 * MODEL_RATE_HZ)
@@ -288,9 +292,8 @@ def behaviour(animator: Animator, voice: F32) -> dict[str, float]:
     told = {f"{a}_std": float(np.mean(x.std(1))) for a, x in degrees.items()}
     for a, x in degrees.items():
         hz, power = welch(x, FPS, nperseg=512, axis=1)
-        told[f"{a}_median_hz"] = float(
-            np.mean([hz[np.searchsorted(np.cumsum(p), p.sum() / 2)] for p in power[:, 1:]])
-        )
+        halves = [hz[np.searchsorted(np.cumsum(p), p.sum() / 2)] for p in power[:, 1:]]
+        told[f"{a}_median_hz"] = float(np.mean(halves))
         high = butter(2, 0.15, "high", fs=FPS, output="sos")
         told[f"{a}_std_fast"] = float(np.mean(sosfilt(high, x, axis=1)[:, 100:].std(1)))
     return told | {
@@ -298,22 +301,23 @@ def behaviour(animator: Animator, voice: F32) -> dict[str, float]:
         "speed_p95": float(np.quantile(speed, 0.95)),
         "blinks_per_minute": blinks / (len(faces) * len(sound) / MODEL_RATE_HZ / 60),
         "blink_ms": float(np.median(lengths)),
-        "away_share": float(
-            np.mean(
-                [
-                    np.hypot(f[:, CHANNEL_INDEX["gaze_x"]] + 0.85 * f[:, CHANNEL_INDEX["yaw"]], 0) > 0.06
-                    for f in faces
-                ]
-            )
-        ),
+        "away_share": float(np.mean([looks_away(f) for f in faces])),
     }
 
 
 REAL_BEHAVIOUR = {
-    "yaw_std": 3.4, "pitch_std": 2.7, "roll_std": 2.9, "yaw_std_fast": 2.3, "pitch_std_fast": 2.4, "roll_std_fast": 1.5,
-    "yaw_median_hz": 0.5, "pitch_median_hz": 0.5, "roll_median_hz": 0.5,
-    "speed_median": 12, "speed_p95": 38, "blinks_per_minute": 26, "blink_ms": 120, "away_share": 0.23,
-}  # fmt: skip
+    "yaw_std": 3.4,
+    "pitch_std": 2.7,
+    "roll_std": 2.9,
+    "yaw_std_fast": 2.3,
+    "pitch_std_fast": 2.4,
+    "roll_std_fast": 1.5,
+    "speed_median": 12,
+    "speed_p95": 38,
+    "blinks_per_minute": 26,
+    "blink_ms": 120,
+    "away_share": 0.23,
+}
 """Talking people, measured (degrees, degrees a second, ms)."""
 
 
@@ -341,10 +345,8 @@ def on_real(animator: Animator, clips: list[Clip], robust: bool) -> dict[str, fl
         rows = [["sound", "r grid", "r broadcast", "rough"]]
         for name, change in spoilers(np.random.default_rng(5), clips[0].sound).items():
             got = {c.name: compare(animator, c, change) for c in clips}
-            rows.append(
-                [name, *(f"{np.mean([got[n]['r'] for n in names]):.3f}" for names in (grid, rest))]
-                + [f"{np.mean([f['rough'] for f in got.values()]):.4f}"]
-            )
+            means = [f"{np.mean([got[n]['r'] for n in names]):.3f}" for names in (grid, rest)]
+            rows.append([name, *means, f"{np.mean([f['rough'] for f in got.values()]):.4f}"])
         table("Spoilt sound", rows)
     return {
         "r_clean": mean(grid, "r"),

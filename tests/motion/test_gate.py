@@ -44,3 +44,16 @@ def test_a_doubtful_probability_does_not_flicker() -> None:
     assert min(values) == 1
     rest = Gate()
     assert max(rest.step(p, LOUD) for p in (0.55, 0.45) * 20) == 0
+
+
+def test_a_sustained_note_stays_open() -> None:
+    gate = talking(10)
+    assert min(gate.step(0.97, LOUD) for _ in range(25 * 20)) == 1
+
+
+def test_a_steady_noise_the_network_doubts_is_left() -> None:
+    """A fan that the network half takes for speech is shut out once it is known as the floor."""
+    gate = Gate()
+    for _ in range(25 * 8):
+        gate.step(0.2, LOUD)
+    assert max(gate.step(0.7, LOUD) for _ in range(100)) == 0

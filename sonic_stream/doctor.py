@@ -100,7 +100,9 @@ def _processor() -> Iterator[Finding]:
 
     fast = "yes" if any(flag in words for flag in ("avx512_bf16", "amx_bf16")) else "no"
     threads = torch.get_num_threads()
-    yield Finding("torch", True, f"{torch.__version__}, {threads} threads, bf16 in hardware: {fast}")
+    yield Finding(
+        "torch", True, f"{torch.__version__}, {threads} threads possible, 1 used, bf16 in hardware: {fast}"
+    )
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     yield Finding(
         "GPU", bool(gpu), gpu or "none that torch can use; pictures are made on the CPU", core=False
@@ -128,7 +130,8 @@ def _weights() -> Iterator[Finding]:
             yield Finding(f"weights/{name}", False, f"no {path.name}", _AGAIN)
             continue
         with safe_open(str(path), framework="np") as file:
-            version = (file.metadata() or {}).get("version", "unnamed")
+            about = file.metadata() or {}
+        version = about.get("version") or about.get("format", "unnamed").split()[-1]
         card = "with its card" if path.with_suffix(".md").is_file() else "without a card"
         size = path.stat().st_size / 2**20
         yield Finding(f"weights/{name}", True, f"version {version}, {size:.1f} MB, {card}")

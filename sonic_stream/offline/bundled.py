@@ -50,5 +50,5 @@ def _resolve(path: str | Path, bundled: dict[str, Path], kind: str) -> str | Pat
 
 def _named(folder: str, suffixes: tuple[str, ...]) -> dict[str, Path]:
     place = ASSETS / folder
-    found = sorted(place.iterdir()) if place.is_dir() else []
+    found = sorted(place.iterdir(), key=lambda path: path.stem) if place.is_dir() else []
     return {path.stem: path for path in found if path.suffix.lower() in suffixes}

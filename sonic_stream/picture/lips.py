@@ -12,10 +12,12 @@ from sonic_stream.face.head import Head
 from sonic_stream.picture.patch import Slit
 from sonic_stream.picture.plane import Axes, axes_between, curve
 from sonic_stream.picture.rims import Gap
-from sonic_stream.types import F32
+from sonic_stream.picture.seam import columns_of, find_seam
+from sonic_stream.types import F32, Identity
 
-_RIM_SHIFT = 0.13
-"""How far before the rim an opened lip takes its colour, head units: the rim itself lies in shadow."""
+_RIM_SHIFT, _TEETH_SHIFT = 0.06, 0.07
+"""How far before its clean edge an opened lip takes its colour, and what is added where that edge meets
+teeth, head units."""
 _MIRROR = 0.8
 _OUTER_UPPER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
 _OUTER_LOWER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
@@ -29,20 +31,35 @@ def _mouth_axes(head: Head, placed: F32) -> Axes:
     return axes_between(placed[head.landmarks[61], :2], placed[head.landmarks[291], :2])
 
 
-def open_lips(head: Head, mouth: Gap, placed: F32, scale: float) -> F32:
-    """Texture float32 [V, 2] of the skin about an open mouth; `placed` [V, 3] is the portrait's own mesh."""
+def open_lips(head: Head, mouth: Gap, identity: Identity, placed: F32, parted: float) -> F32:
+    """Texture float32 [V, 2] of the skin about an open mouth; `placed` [V, 3] is the portrait's own mesh.
+
+    `parted` is 0 for a portrait whose lips meet, 1 for one that shows its teeth.
+    """
     texture = placed[:, :2].copy()
+    scale = identity.scale
     axes = _mouth_axes(head, placed)
-    for rim, outer, sign in ((mouth.upper, _OUTER_UPPER, -1.0), (mouth.lower, _OUTER_LOWER, 1.0)):
+    lines = [axes.of(placed[rim.line, :2]) for rim in (mouth.upper, mouth.lower)]
+    outer = [axes.of(placed[head.landmarks[list(points)], :2]) for points in (_OUTER_UPPER, _OUTER_LOWER)]
+    both = (np.concatenate([line[0] for line in lines]), np.concatenate([line[1] for line in lines]))
+    places = columns_of(both)
+    seam = find_seam(identity.crop, axes, both, (curve(*outer[0], places), curve(*outer[1], places)), scale)
+    sides = (mouth.upper, seam.upper, -1.0), (mouth.lower, seam.lower, 1.0)
+    for (rim, clean_edge, sign), line, border_line in zip(sides, lines, outer, strict=True):
         x, y = axes.of(placed[rim.vertices, :2])
-        seam = curve(*axes.of(placed[rim.line, :2]), x)
-        border = curve(*axes.of(placed[head.landmarks[list(outer)], :2]), x)
-        thickness = np.maximum(sign * (border - seam), 0.0) / scale
-        shift = np.minimum(np.float32(_RIM_SHIFT), 0.3 * thickness)
-        before, after = np.minimum(rim.beyond, 0.0), np.maximum(rim.beyond, 0.0)
-        want = np.where(rim.beyond > 0, np.hypot(_MIRROR * after, shift), np.hypot(before, shift))
-        want = np.minimum(want, np.maximum(0.8 * thickness, -before))
-        y = np.where(rim.beyond > 0, seam + sign * want * scale, y + sign * (want + before) * scale)
+        clean = curve(seam.x, clean_edge, x)
+        clean += np.float32(parted) * (curve(*line, x) - clean)
+        thickness = np.maximum(sign * (curve(*border_line, x) - clean), 0.0) / scale
+        shift = np.minimum(np.float32(_RIM_SHIFT + parted * _TEETH_SHIFT), 0.3 * thickness)
+        # How far a point lies past the edge of the clean lip: seen in the portrait, or behind what is seen.
+        before = sign * (y - clean) / scale
+        past = np.maximum(-before, 0.0) + _MIRROR * np.maximum(rim.beyond, 0.0)
+        want = np.where(past > 0, np.hypot(past, shift), np.hypot(before, shift))
+        want = np.minimum(want, np.maximum(0.8 * thickness, before))
+        near = np.clip(1 + (np.minimum(rim.beyond, 0.0) + 0.9) / 0.4, 0, 1)
+        inward = np.minimum(x - line[0].min(), line[0].max() - x) / scale
+        near *= np.clip(inward / 0.3, 0, 1)
+        y = y + near * (clean + sign * want * scale - y)
         # The corners of a parted mouth are dark: they take their colour from a little outside.
         ends = axes.of(placed[rim.line[[0, -1]], :2])[0]
         for end, outward in zip(ends, np.sign(ends - ends.mean()), strict=True):

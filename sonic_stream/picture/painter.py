@@ -82,7 +82,7 @@ class _Parts:
         self.layer = person_layer(identity, self.plate)
         self.box = self._box_of(self.layer[..., 3])
         self.mouth, left, right = gaps()
-        self.lip_shift = open_lips(head, self.mouth, self.placed, identity.scale) - self.placed[:, :2]
+        self.lip_shift = open_lips(head, self.mouth, identity, self.placed, rig.relaxing) - self.placed[:, :2]
         shut = rig.rest.copy()
         shut[list(rig.lids)] = 1
         shut_vertices = identity.vertices + np.tensordot(shut, rig.basis, 1)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
 
 from sonic_stream.engine import Engine
 from sonic_stream.timebase import Ticks
 from sonic_stream.types import F32, Controls, Identity, MotionFrame, PortraitSettings
+
+if TYPE_CHECKING:
+    from sonic_stream.face import IdentityCache
 
 
 class VoiceModel(Protocol):
@@ -42,10 +46,16 @@ def _local_engine(device: str) -> Engine:
     return LocalEngine.load(device=device, capacity=1)
 
 
-def _identify(image: bytes, settings: PortraitSettings) -> Identity:
-    from sonic_stream.face import identify
+@cache
+def _identities() -> IdentityCache:
+    from sonic_stream.face import IdentityCache
 
-    return identify(image, settings)
+    return IdentityCache()
+
+
+def _identify(image: bytes, settings: PortraitSettings) -> Identity:
+    """Known portraits are free within the process; faces are not written to disk."""
+    return _identities().identify(image, settings)
 
 
 def _voice_model() -> VoiceModel:

@@ -78,10 +78,11 @@ class LiveVp8Encoder(Vp8Encoder):
             self._rate.renewed()
         assert self.codec is not None
         _mark(frame, force_keyframe)
-        data = b"".join(bytes(packet) for packet in self.codec.encode(frame))
+        timestamp = convert_timebase(frame.pts, frame.time_base, VIDEO_TIME_BASE)
+        data = b"".join(bytes(packet) for packet in self.codec.encode(frame))  # rewrites the frame's pts
         payloads = self._packetize(data, self.picture_id)
         self.picture_id = (self.picture_id + 1) % (1 << 15)
-        return payloads, convert_timebase(frame.pts, frame.time_base, VIDEO_TIME_BASE)
+        return payloads, timestamp
 
     def _make(self, width: int, height: int) -> VideoCodecContext:
         rate = str(self._rate.wanted)

@@ -74,6 +74,13 @@ async def start_session(hub: HubOf, offer: Offer) -> dict[str, Any]:
     return {"id": face.id, "sdp": answer, "type": "answer", "mode": face.mode}
 
 
+@api.get("/sessions")
+async def list_sessions(hub: HubOf) -> dict[str, Any]:
+    """Who is on the air, for a program that wants to speak through a face somebody opened."""
+    faces = hub.registry.faces
+    return {"sessions": [{"id": f.id, "mode": f.mode, "state": f.session.state.value} for f in faces]}
+
+
 @api.get("/sessions/{session_id}")
 async def status(hub: HubOf, session_id: str) -> dict[str, Any]:
     """State, latency and counts of a session."""

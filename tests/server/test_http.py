@@ -147,6 +147,13 @@ async def test_what_a_session_refuses_does_not_harm_it(running, viewer):
     await seen.until(lambda v: len(v.pictures) > 5)
 
 
+async def test_running_sessions_can_be_found(running, viewer):
+    assert (await running.http.get("/api/sessions")).json() == {"sessions": []}
+    seen = await viewer()
+    listed = (await running.http.get("/api/sessions")).json()["sessions"]
+    assert listed == [{"id": seen.id, "mode": "assistant", "state": "idle"}]
+
+
 async def test_controls_change_while_the_face_is_on(running, viewer):
     seen = await viewer(offer={"controls": {"dynamic_scale": 0.8}})
     answer = await running.http.post(

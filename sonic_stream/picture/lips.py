@@ -6,6 +6,8 @@ each lip, so they fade as the lips part; and behind the line a lip mirrors what 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sonic_stream.face.head import Head
@@ -22,6 +24,8 @@ _MIRROR = 0.8
 _OUTER_UPPER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
 _OUTER_LOWER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
 _CORNER_REACH, _CORNER_SHIFT = 0.7, 0.3
+_LINE_SHADE = 0.45
+"""The line between shut lips against the lips, where the portrait shows none."""
 _EASE_REACH = 0.9
 """How far before the rim the correction of its wave reaches, head units."""
 _SEAL_REACH = 1.0
@@ -31,8 +35,18 @@ def _mouth_axes(head: Head, placed: F32) -> Axes:
     return axes_between(placed[head.landmarks[61], :2], placed[head.landmarks[291], :2])
 
 
-def open_lips(head: Head, mouth: Gap, identity: Identity, placed: F32, parted: float) -> F32:
-    """Texture float32 [V, 2] of the skin about an open mouth; `placed` [V, 3] is the portrait's own mesh.
+@dataclass(frozen=True, slots=True)
+class LipSkin:
+    """What the lips of one identity show when they are not as in the portrait."""
+
+    shift: F32
+    """What opening adds to the texture of each vertex, float32 [V, 2] px."""
+    line: F32
+    """Colour of the line between lips that are pressed together, float32 [3], 0..255."""
+
+
+def lip_skin(head: Head, mouth: Gap, identity: Identity, placed: F32, parted: float) -> LipSkin:
+    """The skin about one mouth; `placed` [V, 3] is the portrait's own mesh.
 
     `parted` is 0 for a portrait whose lips meet, 1 for one that shows its teeth.
     """
@@ -67,20 +81,28 @@ def open_lips(head: Head, mouth: Gap, identity: Identity, placed: F32, parted: f
             near *= np.clip(1 + np.minimum(rim.beyond, 0) / _CORNER_REACH, 0, 1)
             x = x + outward * _CORNER_SHIFT * scale * near
         texture[rim.vertices] = axes.back(x, y)
-    return texture
+    own_line = (1 - parted) * seam.colour + parted * _LINE_SHADE * 255 * identity.colours.lip
+    return LipSkin(texture - placed[:, :2], np.asarray(own_line, np.float32))
 
 
-def ease_shape(head: Head, mouth: Gap, resting: F32) -> F32:
-    """The movement float32 [V, 3] that takes from the lips' rims the waves which the mean head lacks."""
-    out = np.zeros_like(resting)
-    for rim in (mouth.upper, mouth.lower):
-        x = resting[rim.line, 0]
-        wave = resting[rim.line, 1] - head.mean[rim.line, 1]
-        place = (x - x.mean()) / max(float(np.ptp(x)), 1e-3)
-        smooth = np.polyval(np.polyfit(place, wave, 2), place)
-        excess = (wave - smooth) * np.sin(np.linspace(0, np.pi, len(x))) ** 0.5
+def ease_shape(mouth: Gap, placed: F32, slit: Slit, to_head: F32) -> F32:
+    """The movement float32 [V, 3] in head units that takes the waves from the edges of parted lips.
+
+    `placed` [V, 3] and `slit` show the mouth a little open, in picture px; `to_head` float32 [3] is the
+    movement in the head that brings a point one px down in the picture.
+    """
+    out = np.zeros_like(placed)
+    known = np.flatnonzero(np.isfinite(slit.top) & np.isfinite(slit.bottom))
+    if len(known) < 12:
+        return out
+    x = slit.first + known
+    place = 2 * (x - x[0]) / (x[-1] - x[0]) - 1
+    for rim, edge, degree in ((mouth.upper, slit.top[known], 6), (mouth.lower, slit.bottom[known], 4)):
+        smooth = np.polyval(np.polyfit(place, edge, degree), place)
+        excess = (edge - smooth) * np.clip((1 - np.abs(place)) / 0.25, 0, 1)
         reach = np.clip(1 + rim.beyond / _EASE_REACH, 0, 1)
-        out[rim.vertices, 1] -= curve(x, excess, resting[rim.vertices, 0]) * reach
+        down = curve(x, excess, placed[rim.vertices, 0]) * reach
+        out[rim.vertices] -= down[:, None] * to_head
     return out.astype(np.float32)
 
 
@@ -99,4 +121,4 @@ def seal(gap: Gap, placed: F32, slit: Slit, much: float, unit_px: float) -> F32:
     return out
 
 
-__all__ = ["ease_shape", "open_lips", "seal"]
+__all__ = ["LipSkin", "ease_shape", "lip_skin", "seal"]

@@ -14,7 +14,7 @@ import numpy as np
 from sonic_stream.face.head import load_head
 from sonic_stream.picture import raster
 from sonic_stream.picture.eyes import Eye, EyeState
-from sonic_stream.picture.lips import open_lips, seal
+from sonic_stream.picture.lips import lip_skin, seal
 from sonic_stream.picture.mouth import MouthInterior
 from sonic_stream.picture.patch import Slit, lay_patch, slit_of, soften_seam
 from sonic_stream.picture.plate import clean_plate, person_layer
@@ -29,6 +29,9 @@ _CUBIC_UP_TO = 640
 """Picture side up to which pixels are sampled bicubically; larger pictures hold little finer detail."""
 _SEALED_BELOW = 0.012
 """Aperture under which the lips are drawn together along their whole length."""
+_PRESSED = 0.8
+"""How far pressing the lips together replaces the portrait's own seam by a fine line."""
+_LINE_STRENGTH, _LINE_WIDTH = 0.6, 0.05
 _NO_MAP: Any = None
 _MARGIN = 0.14
 """How far the head may leave its own outline, as a share of the picture."""
@@ -82,7 +85,7 @@ class _Parts:
         self.layer = person_layer(identity, self.plate)
         self.box = self._box_of(self.layer[..., 3])
         self.mouth, left, right = gaps()
-        self.lip_shift = open_lips(head, self.mouth, identity, self.placed, rig.relaxing) - self.placed[:, :2]
+        self.lips = lip_skin(head, self.mouth, identity, self.placed, rig.relaxing)
         shut = rig.rest.copy()
         shut[list(rig.lids)] = 1
         shut_vertices = identity.vertices + np.tensordot(shut, rig.basis, 1)
@@ -91,7 +94,7 @@ class _Parts:
             Eye(head, identity, gap, side, self.source_vertices, self.placed, shut_placed)
             for side, gap in enumerate((left, right))
         ]
-        self.interior = MouthInterior(head, identity.colours)
+        self.interior = MouthInterior.of(head, identity)
 
     def _box_of(self, matte: U8) -> tuple[int, int, int, int]:
         """The part of the picture that may change: x0, y0, x1, y1."""
@@ -119,7 +122,9 @@ class _Parts:
         x0, y0, x1, y1 = self.box
         flow = np.empty((y1 - y0, x1 - x0, 2), np.float32)
         raster.spread_flow(self._coarse_flow(pose, change), self.size, x0, y0, flow)
-        lips = self._lay_mouth(weights, placed, flow)
+        ajar = float(np.clip(rig.aperture_of(weights) / 0.02, 0, 1))
+        pressed = max(rig.relaxing, _PRESSED * float(coeffs[CHANNEL_INDEX["close"]]))
+        lips = self._lay_mouth(weights, placed, max(ajar, pressed), flow)
         eyes = [
             eye.lay(self._eye_state(side, coeffs, weights), placed, pose, (x0, y0), flow)
             for side, eye in enumerate(self.eyes)
@@ -131,6 +136,7 @@ class _Parts:
             if laid is not None:
                 eye.finish(laid, out, (x0, y0), flow)
         soften_seam(out, flow, self.box[:2], lips)
+        self._draw_lip_line(out, lips, pressed)
         opening = lips.opening()
         if opening is not None:
             self.interior.paint(out, placed, pose.rotation, *opening)
@@ -147,11 +153,10 @@ class _Parts:
         raster.draw_mesh(nodes, self.sheet.triangles, self.sheet.nodes, 1 / step, -0.5, -0.5, depth, flow)
         return flow
 
-    def _lay_mouth(self, weights: F32, placed: F32, flow: F32) -> Slit:
+    def _lay_mouth(self, weights: F32, placed: F32, share: float, flow: F32) -> Slit:
+        """Draws the lips into `flow`; `share` is how far they show other skin than in the portrait."""
         rig = self.rig
-        ajar = float(np.clip(rig.aperture_of(weights) / 0.02, 0, 1))
-        share = max(ajar, rig.relaxing)
-        texture = self.placed[:, :2] + share * self.lip_shift
+        texture = self.placed[:, :2] + np.float32(share) * self.lips.shift
         slit = slit_of(self.mouth, placed)
         # What is asked to be shut is shut from corner to corner, whatever the shapes leave open.
         shut = 1 - min(1.0, max(0.0, rig.aperture_of(weights)) / _SEALED_BELOW)
@@ -161,6 +166,17 @@ class _Parts:
                 placed, slit = sealed, slit_of(self.mouth, sealed)
         lay_patch(self.mouth, placed, texture, slit, self.box[:2], flow)
         return slit
+
+    def _draw_lip_line(self, out: U8, lips: Slit, pressed: float) -> None:
+        """The line between lips that meet without showing the portrait's own seam, in place."""
+        if pressed <= 0:
+            return
+        meet = np.clip(1 - np.nan_to_num(lips.bottom - lips.top, nan=9.0), 0, 1)
+        place = np.linspace(0, 1, len(meet))
+        taper = np.clip(np.minimum(place, 1 - place) / 0.1, 0, 1)
+        strength = np.asarray(_LINE_STRENGTH * pressed * meet * taper, np.float32)
+        half = max(0.7, _LINE_WIDTH * self.identity.scale)
+        raster.draw_line(out, lips.split, strength, lips.first, half, self.lips.line)
 
     def _eye_state(self, side: int, coeffs: F32, weights: F32) -> EyeState:
         value = {name: float(coeffs[CHANNEL_INDEX[name]]) for name in ("squint", "wide", "gaze_x", "gaze_y")}

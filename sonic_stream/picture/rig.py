@@ -33,7 +33,7 @@ _GIVES_WAY = 0.7
 """Share of rounded or spread lips that the width asked for may undo."""
 _PART_AT = 0.012
 """Aperture at which the overlap of shut lips is wholly undone."""
-_EASED_AT = 0.05
+_EASED_AT = 0.025
 """Aperture from which the rims of the lips have lost the waves of the shut mouth's line."""
 _MOST_JAW = 1.15
 _CORNER_LIMIT = 1.3
@@ -141,8 +141,7 @@ class Rig:
         self._width_0 = base[self._corners[1], 0] - base[self._corners[0], 0]
         self._settle_rest(identity)
         lids = self._closing_shapes(identity)
-        resting = identity.vertices + np.tensordot(self._rest_e.astype(np.float32), shapes, 1)
-        ease = ease_shape(head, gaps()[0], np.asarray(resting, np.float32))[None]
+        ease = self._easing(identity)[None]
         self.basis = np.ascontiguousarray(np.concatenate([shapes, lids, ease]).astype(np.float32))
         self.lids = (count, count + 1)
         """Rows of the closing of the left and of the right eye."""
@@ -210,6 +209,15 @@ class Rig:
                 low = (low + high) / 2
         return (low + high) / 2
 
+    def _easing(self, identity: Identity) -> F32:
+        """The movement float32 [V, 3] that evens the lips' edges once they are parted."""
+        parted = self._rest_e.copy()
+        parted[self._names["jawOpen"]] += 0.25
+        vertices = identity.vertices + np.tensordot(parted.astype(np.float32), self.head.expression, 1)
+        placed = self.source_pose.project(np.asarray(vertices, np.float32))
+        down = -self.source_pose.rotation[1] / np.float32(identity.scale)
+        return ease_shape(gaps()[0], placed, slit_of(gaps()[0], placed), down)
+
     def _gap(self, weights: F64) -> float:
         return float(self._gap_0 + weights @ self._gap_k)
 
@@ -266,7 +274,7 @@ class Rig:
         for name in _MOUTH_SHAPES:
             still += value[name] * self._rows[name]
         solved = self._solve_mouth(still, faced, value)
-        ease = min(1.0, value["aperture"] * (1 - value["close"]) / _EASED_AT)
+        ease = max(value["close"], value["labiodental"], min(1.0, value["aperture"] / _EASED_AT))
         return np.concatenate([solved, shut, [ease]]).astype(np.float32)
 
     def _lids(self, still: F64, value: dict[str, float], shut: F64) -> None:

@@ -30,6 +30,8 @@ class Seam:
     x: F32
     upper: F32
     lower: F32
+    colour: F32
+    """The band at its darkest, float32 [3], 0..255."""
 
 
 def find_seam(crop: U8, axes: Axes, line: tuple[F32, F32], borders: tuple[F32, F32], scale: float) -> Seam:
@@ -63,7 +65,8 @@ def find_seam(crop: U8, axes: Axes, line: tuple[F32, F32], borders: tuple[F32, F
                 enough = np.flatnonzero(side >= darkest[k] + 0.6 * contrast)
                 away = min(float(enough[0] + 1) * pace, 0.4 * lip)
             edge[k] = y[dark[k], k] + step * float(np.clip(away, _LEAST * scale, _MOST * scale))
-    return Seam(x, _steady(upper), _steady(lower))
+    shown = np.asarray(seen, np.float32)[dark, columns]
+    return Seam(x, _steady(upper), _steady(lower), np.median(shown, 0).astype(np.float32))
 
 
 def columns_of(line: tuple[F32, F32]) -> F32:

@@ -156,6 +156,7 @@ async def measure_engine(fake: bool, size: int, seconds: float) -> dict[str, flo
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    session.close()
     await player.stop()
     await bridge.close(slot)
     await bridge.stop()

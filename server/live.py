@@ -90,6 +90,8 @@ class LiveFace:
             asyncio.create_task(self._speak_texts(), name="texts"),
             asyncio.create_task(self._report(), name="report"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._check)
         return answer
 
     async def close(self) -> None:
@@ -112,6 +114,11 @@ class LiveFace:
             await self._bridge.close(self._slot)
         finally:
             self._on_closed(self)
+
+    def _check(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("%s failed", task.get_name(), exc_info=task.exception())
+            self._leave("something failed; see the server's log")
 
     def _leave(self, reason: str) -> None:
         if self._closing is None:

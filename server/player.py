@@ -7,6 +7,7 @@ looks like by the engine behind the bridge.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from server.bridge import EngineBridge, Painted
@@ -15,6 +16,8 @@ from server.tracks import PictureTrack, VoiceTrack
 from sonic_stream.stream.session import LiveSession
 from sonic_stream.timebase import FRAME_TICKS, PACKET_TICKS, Ticks
 from sonic_stream.types import U8
+
+logger = logging.getLogger(__name__)
 
 CATCH_UP_SLOTS = 1
 """Slots that may be played late, back to back; beyond that they are skipped."""
@@ -40,6 +43,7 @@ class Player:
         """Asks for the first pictures at once; play-out begins when a track is first read."""
         self.feed()
         self._task = asyncio.create_task(self._run(), name="player")
+        self._task.add_done_callback(self._check)
 
     async def stop(self) -> None:
         self.voice.stop()
@@ -72,6 +76,11 @@ class Player:
         p = painted
         self._session.painted(p.pts, p.picture, p.epoch, p.took, p.work)
         self.feed()
+
+    def _check(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("play-out failed", exc_info=task.exception())
+            self._on_failure()
 
     async def _run(self) -> None:
         await self.clock.started.wait()

@@ -120,20 +120,19 @@ class Portraits:
     async def thumbnail(self, portrait: Portrait) -> bytes:
         """A small square JPEG."""
         if portrait.thumbnail is None:
-            loop = asyncio.get_running_loop()
             known = portrait.identity
             if known is not None and known.done() and not _failed(known):
                 work = partial(_jpeg, known.result(), THUMBNAIL_PX)
             else:
                 work = partial(_thumbnail, portrait.load)
-            portrait.thumbnail = await loop.run_in_executor(self._worker, work)
+            # Not on the worker, which may be reading a portrait for a second or two.
+            portrait.thumbnail = await asyncio.to_thread(work)
         return portrait.thumbnail
 
     async def still(self, portrait: Portrait) -> bytes:
         """The portrait as the face will be framed, a JPEG. Errors: `SonicError`."""
         identity = await self.identity(portrait)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._worker, _jpeg, identity)
+        return await asyncio.to_thread(_jpeg, identity)
 
     async def close(self) -> None:
         self._worker.shutdown(wait=False, cancel_futures=True)

@@ -12,7 +12,9 @@ const CONTROLS = ["dynamic_scale", "motion_scale", "inference_steps"];
 const STATE_WORDS = { off: "Off", connecting: "Connecting", idle: "Listening", speaking: "Speaking" };
 const HINTS = {
   off: "Choose a portrait and press Start. Then type, or speak with your microphone.",
-  live: "Press Enter to speak, Esc to stop speaking, M for the microphone.",
+  live: matchMedia("(pointer: coarse)").matches
+    ? "Type and press Speak, or tap the microphone."
+    : "Press Enter to speak, Esc to stop speaking, M for the microphone.",
   microphone: "Your voice drives the face. Wear headphones, so that it does not hear itself.",
 };
 
@@ -212,10 +214,12 @@ gallery.addEventListener("problem", ({ detail }) => toast(detail.message));
 gallery.addEventListener("choose", async ({ detail }) => {
   const still = $("still");
   still.hidden = false;
-  still.src = `/api/portraits/${detail.id}/image`;
-  still.onerror = () => {
-    still.onerror = null;
-    still.src = detail.thumbnail;
+  still.src = detail.thumbnail;
+  // A portrait that is new to the server takes a second to be read.
+  const framed = new Image();
+  framed.src = `/api/portraits/${detail.id}/image`;
+  framed.onload = () => {
+    if (gallery.chosen === detail.id) still.src = framed.src;
   };
   if (live.state === "off" || switching) return;
   // Another face: a new session, with the microphone as it is.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import fractions
+import gc
+import os
+import threading
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -149,6 +152,46 @@ async def test_leaving_frees_the_engine_and_every_task(running, viewer):
     assert len(running.hub.registry) == 0
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert not names & {"player", "texts", "report", "speak", "microphone"}
+
+
+async def test_many_sessions_leave_nothing_behind(running, viewer):
+    def open_things() -> tuple[int, int, int]:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd")), threading.active_count(), len(asyncio.all_tasks())
+
+    async def visit() -> None:
+        seen = await viewer()
+        await seen.until(lambda v: len(v.pictures) > 2)
+        await running.http.delete(f"/api/sessions/{seen.id}")
+        await seen.stop()
+
+    for _ in range(3):
+        await visit()  # executors grow to their size
+    await asyncio.sleep(0.2)
+    before = open_things()
+    for _ in range(6):
+        await visit()
+    await asyncio.sleep(0.2)
+    after = open_things()
+    assert all(b <= a + 3 for a, b in zip(before, after, strict=True)), (before, after)
+
+
+async def test_a_failing_engine_ends_the_session_in_words(running, viewer):
+    seen = await viewer()
+    await seen.until(lambda v: len(v.pictures) > 3)
+
+    def fail(engine):
+        def step(batch):
+            raise ValueError("out of memory")
+
+        engine.step = step
+
+    await running.hub.bridge._call(fail)
+    await seen.until(lambda v: "ended" in v.kinds() or not len(running.hub.registry))
+    async with asyncio.timeout(10):
+        while len(running.hub.registry):
+            await asyncio.sleep(0.05)
+    assert next(m for m in seen.told if m["type"] == "ended")["reason"] == "the engine failed"
 
 
 class TestVanished:

@@ -49,7 +49,7 @@ def hairline(azimuth: Array) -> Array:
 def on_ear(points: Array) -> Array:
     """Which points belong to the ears or the skin right behind them."""
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
-    return np.asarray((x > 6.7 + 0.12 * np.clip(y, 0, 5)) & (y < 5.2) & (y > -3.5) & (z > -2.0) & (z < 3.4))
+    return np.asarray((x > 6.7 + 0.12 * np.clip(y, 0, 5)) & (y < 4.6) & (y > -3.5) & (z > -2.0) & (z < 3.4))
 
 
 def _roots(anatomy: Anatomy, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -242,17 +242,20 @@ def beard_mask(anatomy: Anatomy, points: Array) -> Array:
     upper = np.interp(
         x,
         [0.0, 0.8 * half, 1.25 * half, 1.7 * half, 6.0, 7.2],
-        [m[33, 1] - 0.55, m[33, 1] - 0.75, m[54, 1] - 0.3, m[54, 1] - 0.1, m[54, 1] + 1.8, m[54, 1] + 5.0],
+        [m[33, 1] - 0.30, m[33, 1] - 0.45, m[54, 1] - 0.3, m[54, 1] - 0.1, m[54, 1] + 1.8, m[54, 1] + 5.0],
     )
     jaw = m[8, 1] - 0.5
     below = smooth_step(jaw - 2.2, jaw - 0.4, points[:, 1] + 0.15 * np.clip(x - 2, 0, 6))
-    lips = smooth_step(0.16, 0.42, -inside_loop(along(np.vstack([m[48:60], m[48:49]]), 0.1), points))
+    lips = smooth_step(0.10, 0.30, -inside_loop(along(np.vstack([m[48:60], m[48:49]]), 0.1), points))
     hollow = 1 - 0.6 * np.exp(-(((x - 1.3) / 0.7) ** 2) - (((points[:, 1] - m[57, 1] + 0.75) / 0.6) ** 2))
     ahead = smooth_step(0.2, 1.6, points[:, 2])
-    return np.asarray(smooth_step(0.0, 0.7, upper - points[:, 1]) * below * lips * hollow * ahead)
+    # A sharp edge on the short upper lip, a soft one on the cheek.
+    soft = 0.3 + 0.4 * smooth_step(half, 1.5 * half, x)
+    rim = np.clip((upper - points[:, 1]) / soft, 0, 1)
+    return np.asarray(rim * below * lips * hollow * ahead)
 
 
-def brows(anatomy: Anatomy, thickness: float, seed: int, density: int = 560) -> tuple[Array, Array]:
+def brows(anatomy: Anatomy, thickness: float, seed: int, density: int = 700) -> tuple[Array, Array]:
     """Brow hairs lying on the skin: upright at the inner end, combed along the arch, fine at the tail."""
     rng = np.random.default_rng(seed)
     tree, surface, normal = _surface(anatomy)

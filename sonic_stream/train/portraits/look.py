@@ -48,6 +48,8 @@ class Look:
     """Out-of-focus lights in the background."""
     sun: Colour | None = None
     """A flat disc behind the head, as on a poster."""
+    lens_mm: float = 112
+    """Longer brings the face closer."""
     exposure: float = 0.75
     """Stops."""
     painted: bool = False

@@ -108,7 +108,10 @@ def eye(name: str) -> Any:
         {
             "Base Color": graph.attribute("tone"),
             "Roughness": 0.35,
+            "Specular IOR Level": 0.0,
             "Coat Weight": 1.0,
+            # Less than water's: the large key lamp would veil the iris.
+            "Coat IOR": 1.3,
             "Coat Roughness": 0.02,
             "Subsurface Weight": 0.1,
         },

@@ -126,7 +126,8 @@ def _light(eyes: list[Any]) -> None:
     _lamp("fill", (60, -50, 5), 55, 16000, (0.88, 0.94, 1.0))
     _lamp("rim", (38, 45, 40), 25, 30000, (1.0, 0.97, 0.93))
     _lamp("rim2", (-50, 40, 25), 20, 9000, (0.9, 0.95, 1.0))
-    sparkle = _lamp("sparkle", (-26, -95, 30), 10, 5000, (1.0, 0.98, 0.95))
+    sparkle = _lamp("sparkle", (-30, -95, 34), 18, 80000, (1.0, 0.98, 0.95))
+    sparkle.visible_diffuse = False
     lit = bpy.data.collections.new("eyes")
     for eye in eyes:
         lit.objects.link(eye)
@@ -166,9 +167,9 @@ def _background(look: Look) -> None:
         _backdrop(f"bokeh{k}", (x, 58.0 - 0.3 * k, z), size, soft)
 
 
-def _camera() -> None:
+def _camera(lens_mm: float) -> None:
     camera = bpy.data.cameras.new("camera")
-    camera.lens, camera.sensor_width = 112, 36
+    camera.lens, camera.sensor_width = lens_mm, 36
     thing = bpy.data.objects.new("camera", camera)
     thing.location = (0, -122, 1.0)
     thing.rotation_euler = (Vector((0, 0, -1.6)) - thing.location).to_track_quat("-Z", "Y").to_euler()
@@ -185,7 +186,7 @@ def render(folder: Path, look: Look, out: Path, size_px: int, samples: int) -> N
     _clothes(anatomy, look)
     _background(look)
     _light(eyes)
-    _camera()
+    _camera(look.lens_mm)
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.device = "CPU"

@@ -17,7 +17,7 @@ from server.portraits import IdentityFactory
 from server.settings import ServerSettings
 from server.tts.base import Voices
 from sonic_stream.engine.base import Engine
-from sonic_stream.errors import SonicError
+from sonic_stream.errors import MissingPieceError, SonicError
 
 
 def create_app(
@@ -28,8 +28,13 @@ def create_app(
 ) -> FastAPI:
     """A server whose engine is made by `engine_factory` on the engine's own thread.
 
-    Errors: `BadInputError` for settings that cannot be used.
+    Errors: `BadInputError` for settings that cannot be used, `MissingPieceError` without the page.
     """
+    if not (settings.static_dir / "index.html").is_file():
+        raise MissingPieceError(
+            f"The page's files are not at {settings.static_dir}; run the server from a clone of the project,"
+            " installed with pip install -e ."
+        )
     configuration(settings.ice_servers)  # a wrong address is told now, not at the first visitor
 
     @asynccontextmanager

@@ -67,18 +67,28 @@ def run_app(
     listening = _listen(settings.host, settings.port)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     port = listening.getsockname()[1]
-    print(f"Sonic Stream: open http://{shown}:{port} in a browser. Ctrl-C ends it.", flush=True)
+    scheme = "https" if settings.ssl_certfile else "http"
+    print(f"Sonic Stream: open {scheme}://{shown}:{port} in a browser. Ctrl-C ends it.", flush=True)
     logging.getLogger("aioice").setLevel(logging.WARNING)
     try:
-        uvicorn.Server(server_config(app)).run(sockets=[listening])
+        uvicorn.Server(server_config(app, settings)).run(sockets=[listening])
     finally:
         listening.close()
 
 
-def server_config(app: FastAPI) -> uvicorn.Config:
+def server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
     """How uvicorn runs the application: one process, small WebSocket messages, a short farewell."""
+    for name, path in (("certificate", settings.ssl_certfile), ("key", settings.ssl_keyfile)):
+        if path is not None and not path.is_file():
+            raise BadInputError(f"There is no {name} file at {path}.")
     return uvicorn.Config(
-        app, log_level="warning", ws_max_size=2 * 1024 * 1024, timeout_graceful_shutdown=3, loop="asyncio"
+        app,
+        log_level="warning",
+        ws_max_size=2 * 1024 * 1024,
+        timeout_graceful_shutdown=3,
+        loop="asyncio",
+        ssl_certfile=settings.ssl_certfile,
+        ssl_keyfile=settings.ssl_keyfile,
     )
 
 

@@ -40,4 +40,6 @@ class ServerSettings:
     """A peer that has not connected by then is gone."""
     heartbeat_timeout_s: float = 6.0
     """A browser that has sent no sign of life for this long is gone."""
-    open_browser: bool = False
+    ssl_certfile: Path | None = None
+    """With `ssl_keyfile`: serve https; browsers give other machines' pages no microphone without it."""
+    ssl_keyfile: Path | None = None

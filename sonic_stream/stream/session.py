@@ -311,9 +311,10 @@ class LiveSession(Generic[PictureT]):
             self._excess_since = now
         if now - self._excess_since < self._settings.excess_for:
             return
-        if silent:
-            self._timeline.take()
-            self.stats.trimmed += 1
+        if hop is not None and silent:
+            if not hop.is_last:
+                self._timeline.take()
+                self.stats.trimmed += 1
         elif now - self._last_cut >= self._settings.shorten_every and self._timeline.shorten_next(now):
             self._last_cut = now
             self.stats.shortened += 1
@@ -377,6 +378,11 @@ class LiveSession(Generic[PictureT]):
             self._spoken += FRAME_TICKS
             if self._speaking and (unit.is_last or self._quiet >= self._settings.pause_slots):
                 self._finish(at + FRAME_TICKS)
+        elif self._speaking and not self._timeline.is_open:
+            # The end of the utterance was given up with the rest of a backlog.
+            self._quiet += 1
+            if self._quiet >= self._settings.pause_slots:
+                self._finish(unit.slot * FRAME_TICKS)
         return unit
 
     def _finish(self, at: Ticks, interrupted: bool = False) -> None:

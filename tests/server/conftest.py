@@ -83,7 +83,7 @@ async def serve(settings: ServerSettings, voice: ToneEngine | None = None) -> As
     voice = voice or ToneEngine()
     app = create_app(settings, fake_engine, fake_identity, Voices([voice]))
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(server_config(app))
+    server = uvicorn.Server(server_config(app, settings))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         await asyncio.sleep(0.01)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import fractions
 import gc
-import os
 import threading
 import time
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,6 +116,22 @@ async def test_the_microphone_is_not_heard_in_assistant_mode(running, viewer):
     await seen.until(lambda v: sum(loudness > 500 for _, loudness in v.packets) > 10)
 
 
+async def test_a_text_takes_the_voice_from_the_microphone_and_gives_it_back(running, viewer):
+    seen = await viewer(mode="streamer", microphone=Humming())
+    await seen.until(lambda v: "speaking_started" in v.kinds(), 30)
+    await running.http.post(f"/api/sessions/{seen.id}/say", json={"text": "one"})
+    await seen.until(lambda v: "caption" in v.kinds())
+    session = running.hub.registry.find(seen.id).session
+    async with asyncio.timeout(10):
+        while session.is_live:
+            await asyncio.sleep(0.02)
+        while not session.is_live:
+            await asyncio.sleep(0.02)
+    assert running.voice.spoken == ["one"] and running.voice.stopped == 1
+    spoken = [m["position_s"] for m in seen.told if m["type"] == "speaking_finished"]
+    assert any(position == pytest.approx(1.0, abs=0.06) for position in spoken)
+
+
 async def test_a_broken_voice_is_told_and_the_face_lives_on(running, viewer):
     seen = await viewer()
     await seen.until(lambda v: v.pictures)
@@ -157,7 +173,7 @@ async def test_leaving_frees_the_engine_and_every_task(running, viewer):
 async def test_many_sessions_leave_nothing_behind(running, viewer):
     def open_things() -> tuple[int, int, int]:
         gc.collect()
-        return len(os.listdir("/proc/self/fd")), threading.active_count(), len(asyncio.all_tasks())
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), len(asyncio.all_tasks())
 
     async def visit() -> None:
         seen = await viewer()

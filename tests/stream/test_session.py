@@ -328,3 +328,24 @@ def test_status_is_plain_numbers_and_words():
     told = World().run(1).session.status()
     assert told["state"] == "idle" and told["played"] == 25
     assert all(isinstance(value, int | float | str) for value in told.values())
+
+
+def test_live_sound_far_behind_is_given_up_and_the_face_comes_to_rest():
+    world = World(live=True)
+    world.push_at(1.0, voice(5.0))
+    world.end_at(1.01)
+    world.run(6)
+    stats = world.session.stats
+    assert stats.discarded > 50
+    spoken = sum(u.speech for u in world.units) / 25
+    assert spoken < 1.5
+    assert world.session.state is State.IDLE
+    assert [e.kind for e in world.events] == ["speaking_started", "speaking_finished"]
+
+
+def test_a_muted_microphone_lets_the_face_rest():
+    world = World(live=True)
+    push_packets(world, np.concatenate([voice(2), np.zeros(3 * 48_000, np.float32)]), 1.0)
+    world.run(6)
+    assert [e.kind for e in world.events][:2] == ["speaking_started", "speaking_finished"]
+    assert world.events[1].at - world.events[0].at < ticks(2.9)

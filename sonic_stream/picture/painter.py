@@ -130,7 +130,7 @@ class _Parts:
             for side, eye in enumerate(self.eyes)
         ]
         out = self.plate.copy()
-        layer = cv2.remap(self.layer, flow, _NO_MAP, self.sampling, borderMode=cv2.BORDER_REFLECT_101)
+        layer = cv2.remap(self.layer, flow, _NO_MAP, self.sampling, borderMode=cv2.BORDER_REPLICATE)
         raster.blend_layer(np.asarray(layer, np.uint8), self.plate[y0:y1, x0:x1], out[y0:y1, x0:x1])
         for eye, laid in zip(self.eyes, eyes, strict=True):
             if laid is not None:

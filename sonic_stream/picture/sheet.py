@@ -23,7 +23,7 @@ from sonic_stream.types import F32, Identity
 NODES = 73
 """Nodes along a side."""
 _BEYOND = 0.14
-"""How far the sheet reaches beyond the frame, as a share of the side: what moves in there is mirrored."""
+"""How far the sheet reaches beyond the frame, as a share of the side: it must cover the frame."""
 _EDGE = 0.13
 """Width of the zone in which what the frame cuts off is held, as a share of the side."""
 _STIFFNESS = 3e-3

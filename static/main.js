@@ -251,6 +251,8 @@ addEventListener("keydown", (event) => {
   }
 });
 addEventListener("pagehide", () => live.leave());
+// Back from the browser's cache: the session was left when the page was hidden.
+addEventListener("pageshow", (event) => event.persisted && live.end());
 
 async function begin() {
   if (obs) {

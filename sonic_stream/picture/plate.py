@@ -11,6 +11,8 @@ import numpy as np
 
 from sonic_stream.types import F32, U8, Identity
 
+_ROUGH_SIDE = 128
+"""Side of the picture in which large shapes are carried on, px."""
 _FAINT = 6
 """Matte (of 255) under which a pixel counts as background."""
 
@@ -25,7 +27,8 @@ def clean_plate(identity: Identity) -> U8:
     open_ground = np.asarray(cv2.erode(open_ground, kernel), np.float32)
     if open_ground.mean() < 0.02:
         return crop.copy()
-    filled = _pulled(crop.astype(np.float32), open_ground) + _continued_grain(crop, open_ground)
+    rough = _continued_edges(crop, open_ground)
+    filled = rough + _pulled(crop - rough, open_ground) + _continued_grain(crop, open_ground)
     # The portrait's own pixels return only at some distance: hair reaches beyond every matte.
     covered = cv2.GaussianBlur(1 - open_ground, (0, 0), max(1.0, size / 130))
     share = np.clip(covered * 2.2 - 0.2, 0, 1)[..., None]
@@ -46,6 +49,17 @@ def _pulled(image: F32, weight: F32) -> F32:
     up = cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR)
     up = cv2.GaussianBlur(up, (0, 0), 1.0)
     return np.asarray(image * weight[..., None] + up * (1 - weight[..., None]), np.float32)
+
+
+def _continued_edges(crop: U8, open_ground: F32) -> F32:
+    """The background's large shapes carried on behind the person, from a small picture."""
+    size = crop.shape[0]
+    small_side = min(_ROUGH_SIDE, size)
+    small = cv2.resize(crop, (small_side, small_side), interpolation=cv2.INTER_AREA)
+    known = cv2.resize(open_ground, (small_side, small_side), interpolation=cv2.INTER_AREA)
+    hole = (known < 0.999).astype(np.uint8)
+    painted = cv2.inpaint(small, hole, 6, cv2.INPAINT_TELEA)
+    return np.asarray(cv2.resize(painted, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _continued_grain(crop: U8, open_ground: F32) -> F32:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sonic_stream.engine.base import NO_PICTURE, HopInput, HopResult
 from sonic_stream.errors import BadInputError, BusyError
 from sonic_stream.motion import Animator
-from sonic_stream.picture import Painter
+from sonic_stream.picture import Painter, warm_up
 from sonic_stream.timebase import Ticks
 from sonic_stream.types import Controls, Identity, MotionFrame, VideoFrame
 
@@ -40,7 +40,8 @@ class LocalEngine:
     def load(
         cls, device: str = "auto", capacity: int = 1, lookahead_hops: int = LOOKAHEAD_HOPS
     ) -> LocalEngine:
-        """Reads the weights and warms up.
+        """Reads the weights and warms up: one or two seconds, and some twenty more on the very first run
+        of an installation, when the picture's kernels are compiled.
 
         Errors: `BadInputError` for a device that this version cannot use, `MissingPieceError` for
         weights that are absent.
@@ -50,6 +51,7 @@ class LocalEngine:
                 f"Device '{device}' is not available: pictures are made on the CPU in this version;"
                 " use 'cpu' or 'auto'."
             )
+        warm_up()
         return cls(Animator.load(capacity=capacity, lookahead_hops=lookahead_hops), capacity)
 
     @property

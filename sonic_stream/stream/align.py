@@ -5,6 +5,7 @@ done. Once play-out runs, sound never waits for a picture: a missing picture is 
 two slots late is still shown (a face 80 ms behind beats a frozen one), a later one is dropped. When the
 sound itself runs out, play-out stops, holds, and resumes only with sound and picture both there.
 
+A slot here is 40 ms of media time, counted from the start (an engine's slot is a place for a face).
 Slots are never rewound and never repeated; content (`pts`) is mapped to slots and its mapping moves
 only where play-out stopped, where idle pieces are skipped and where a session restarts it. Pictures are
 opaque here. No clock: `tick` is called once for every slot.

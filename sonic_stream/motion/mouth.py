@@ -18,16 +18,29 @@ APERTURE, CLOSE, TOUCH, PUCKER, WIDTH = (
 # What the network gives is an expectation, and expectations lie closer together than lips do. These five
 # constants bring them to the spread of measured lips; rounding also narrows gap and width more than the
 # fitted targets say.
-GAP_GAIN = 1.5
-GAP_REST = 0.012
+GAP_GAIN = 1.9
+GAP_REST = 0.015
 """Expected gap that is shown as none, face heights."""
-GAP_ROUNDING = 0.05
+GAP_ROUNDING = 0.045
 """Face heights that full rounding takes from the gap, before the gain."""
 LEAST_GAP = 0.15
 """Share of the expected gap that always stays open: only a closure shuts."""
-WIDTH_GAIN, WIDTH_ROUNDING = 1.8, 0.015
+WIDTH_GAIN, WIDTH_ROUNDING = 2.0, 0.015
 
-SHUT_FROM, SHUT_AT = 0.25, 0.6
+SPREADS = {
+    "jaw": (0.28, 1.2),
+    "pucker": (0.22, 1.7),
+    "funnel": (0.2, 1.5),
+    "stretch": (0.21, 1.2),
+    "upper_up": (0.19, 1.2),
+    "lower_down": (0.24, 1.2),
+    "tongue_tip": (0.45, 1.5),
+}
+"""Mean in speech and gain about it: gives the other expectations the range of their targets."""
+SPREAD_AT = [AT[name] for name in SPREADS]
+SPREAD_MEAN, SPREAD_GAIN = np.array(list(SPREADS.values()), np.float32).T
+
+SHUT_FROM, SHUT_AT = 0.18, 0.4
 """Closure probability at which the lips begin to shut, and at which they are shut."""
 TOUCH_FROM, TOUCH_AT = 0.3, 0.7
 TOUCH_GAP = 0.010
@@ -66,6 +79,7 @@ class Mouth:
         pucker = np.clip(mouth[PUCKER], 0, 1)
         mouth[APERTURE] = gap_of(mouth[APERTURE], pucker)
         mouth[WIDTH] = width_of(mouth[WIDTH], pucker)
+        mouth[SPREAD_AT] = SPREAD_MEAN + SPREAD_GAIN * (mouth[SPREAD_AT] - SPREAD_MEAN)
         mouth = np.clip(mouth, self._least, LARGEST)
         shut = _ramp(closed, SHUT_FROM, SHUT_AT)
         touch = _ramp(touching, TOUCH_FROM, TOUCH_AT) * (1 - shut)

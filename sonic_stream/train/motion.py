@@ -73,7 +73,7 @@ OTHER_LOOKAHEADS = 0.6
 HUBER = 0.7
 """Error, in spreads, up to which it counts squared: what follows the sound should be a mean."""
 VELOCITY_WEIGHT = 1.5
-EVENT_WEIGHTS = (0.5, 0.3, 0.4)
+EVENT_WEIGHTS = (0.9, 0.5, 0.4)
 PHONE_WEIGHT = 0.25
 CHUNK_PICTURES = 50
 WARM_UP_STEPS = 80
@@ -357,6 +357,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=Recipe().rate, help="learning rate at its height")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--start", type=Path, help="begin with these weights instead of random ones")
     parser.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")
@@ -369,7 +370,7 @@ def main() -> None:
     elif a.data is None:
         parser.error("--data DIR is needed (or --quick)")
     else:
-        train(a.data, a.out, Recipe(minutes=a.minutes or 60.0, steps=a.steps, seed=a.seed), a.fresh, a.start)
+        train(a.data, a.out, Recipe(a.minutes or 60.0, a.steps, rate=a.rate, seed=a.seed), a.fresh, a.start)
 
 
 if __name__ == "__main__":

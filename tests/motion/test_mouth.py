@@ -20,7 +20,7 @@ def test_a_closure_leaves_no_gap(mouth: Mouth) -> None:
     shown = mouth.step(curves(aperture=0.06, jaw=0.5), 0.9, 0.0, 1.0)
     assert shown[APERTURE] == 0
     assert shown[CLOSE] == 1
-    assert shown[MOUTH_CHANNELS.index("jaw")] == 0.5
+    assert 0.5 < shown[MOUTH_CHANNELS.index("jaw")] < 0.6
 
 
 def test_an_unlikely_closure_changes_nothing(mouth: Mouth) -> None:

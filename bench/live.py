@@ -174,6 +174,7 @@ async def measure_engine(fake: bool, size: int, seconds: float) -> dict[str, flo
         "core_ms_per_picture": round(core_ms, 1),
         "held_share": round(float(str(status["held"])) / max(1.0, float(str(status["slots"]))), 4),
         "underruns": float(str(status["underruns"])),
+        "skipped_slots": float(str(status["skipped_slots"])),
     }
 
 

@@ -50,6 +50,10 @@ class ArrivalClock:
         """A window whose first hop lies at `position` of the utterance came at `arrival`."""
         self._fastest.append(arrival - position)
 
+    def moved_up(self, by: Ticks) -> None:
+        """`by` was cut out of the utterance: what follows lies that much earlier in it, and is not late."""
+        self._fastest = deque((late + by for late in self._fastest), self._fastest.maxlen)
+
     def lateness(self, arrival: Ticks, position: Ticks) -> Ticks:
         """How much later than the fastest recent window's schedule, never negative."""
         if not self._fastest:

@@ -125,13 +125,14 @@ class InputTimeline:
         for _ in range(count):
             self._cut_hop(now)
 
-    def _cut_hop(self, now: Ticks, is_last: bool = False) -> None:
+    def _cut_hop(self, now: Ticks, is_last: bool = False, late: Ticks | None = None) -> None:
         heard, self._heard = self._heard[:FRAME_TICKS].copy(), self._heard[FRAME_TICKS:]
         model, self._model = self._model[:HOP_SAMPLES].copy(), self._model[HOP_SAMPLES:]
         while len(self._handed) > 1 and self._handed[1][0] <= self._position:
             self._handed.popleft()
         handed = self._handed[0][1] if self._handed else now
-        late = self._arrivals.lateness(now, self._position)
+        if late is None:
+            late = self._arrivals.lateness(now, self._position)
         self._position += FRAME_TICKS
         silent = float(np.sqrt(np.mean(np.square(model)))) < SILENT_RMS
         self._hops.append(Hop(heard, model, True, silent, late, handed, is_last))
@@ -157,23 +158,28 @@ class InputTimeline:
         return self._hops[0] if self._hops else None
 
     def shorten_next(self, now: Ticks) -> bool:
-        """Takes 5 to 15 ms out of the next hop, where it is least heard; it then waits for more sound.
+        """Takes 5 to 15 ms out of the next hop, where it is least heard; what follows moves up.
 
-        False when there is no complete hop or when later ones already stand behind it in full.
+        False when no hop is complete or the utterance has ended.
         """
-        if len(self._hops) != 1 or not self._open:
+        if not self._hops or not self._open:
             return False
-        hop = self._hops.pop()
-        heard, model = shorten(hop.heard, hop.model)
+        hops = list(self._hops)
+        self._hops.clear()
+        heard, model = shorten(hops[0].heard, hops[0].model)
         removed = FRAME_TICKS - len(heard)
-        self._heard = np.concatenate([heard, self._heard])
-        self._model = np.concatenate([model, self._model])
-        # The utterance is now shorter: what follows lies that much earlier in it.
-        self._position -= FRAME_TICKS
-        self._pushed -= removed
-        self._handed = deque((max(0, at - removed), when) for at, when in self._handed)
-        self._handed.appendleft((0, hop.handed))
-        self._cut_hops(now)
+        self._heard = np.concatenate([heard, *(hop.heard for hop in hops[1:]), self._heard])
+        self._model = np.concatenate([model, *(hop.model for hop in hops[1:]), self._model])
+        begin = self._position - len(hops) * FRAME_TICKS
+        handed = [(begin, hops[0].handed)]
+        handed += [(begin + i * FRAME_TICKS - removed, hop.handed) for i, hop in enumerate(hops) if i]
+        handed += [(max(at, self._position) - removed, when) for at, when in self._handed]
+        self._handed = deque(handed)
+        self._position, self._pushed = begin, self._pushed - removed
+        self._arrivals.moved_up(removed)
+        count = min(len(self._heard) // FRAME_TICKS, len(self._model) // HOP_SAMPLES)
+        for i in range(count):
+            self._cut_hop(now, late=hops[min(i, len(hops) - 1)].late)
         return True
 
     def drop_oldest(self, hops: int) -> int:

@@ -349,3 +349,23 @@ def test_a_muted_microphone_lets_the_face_rest():
     world.run(6)
     assert [e.kind for e in world.events][:2] == ["speaking_started", "speaking_finished"]
     assert world.events[1].at - world.events[0].at < ticks(2.9)
+
+
+def test_after_the_server_stood_still_live_delay_comes_back_without_a_pause_in_speech():
+    world = World(live=True)
+    push_packets(world, voice(28), 1.0)
+    play = world._slot
+
+    def stand_still_from_3_to_3_5() -> None:
+        slot = world.now // FRAME_TICKS
+        if slot == 88:
+            world.session.align.skip_slots(13)
+        if not 75 <= slot < 88:
+            play()
+
+    world._slot = stand_still_from_3_to_3_5  # type: ignore[method-assign]
+    world.run(29)
+    late = [seconds(u.slot * FRAME_TICKS - u.handed) for u in world.units if u.speech]
+    assert max(late) > 0.6
+    assert max(late[-100:]) < 0.3
+    assert world.session.stats.shortened > 20

@@ -135,3 +135,21 @@ def test_when_sound_was_handed_in_is_remembered_per_hop():
         timeline.push(noise(PACKET_TICKS, i), 48_000, 1000 + i)
     handed = [hop.handed for hop in drain(timeline)]
     assert handed == [1000, 1001, 1003]
+
+
+def test_shortening_a_backlog_moves_everything_up_and_forgets_nothing():
+    timeline, plain = InputTimeline(), InputTimeline()
+    tone = (0.3 * np.sin(2 * np.pi * 140 * np.arange(24_000) / 48_000)).astype(np.float32)
+    for i, at in enumerate(range(0, 24_000, PACKET_TICKS)):
+        for each in (timeline, plain):
+            each.push(tone[at : at + PACKET_TICKS], 48_000, i)
+    assert timeline.ready > 8
+    before, queued = timeline.ready, timeline.queued
+    assert timeline.shorten_next(99)
+    assert ticks(0.005) <= queued - timeline.queued <= ticks(0.015)
+    assert timeline.ready in (before, before - 1)
+    cut, whole = drain(timeline), drain(plain)
+    assert all(a.handed in (b.handed, b.handed + 1) for a, b in zip(cut, whole, strict=False))
+    assert max(hop.late for hop in cut) <= max(hop.late for hop in whole)
+    heard = np.concatenate([hop.heard for hop in cut])
+    assert np.abs(np.diff(heard[200:])).max() < 3 * np.abs(np.diff(tone)).max()

@@ -176,8 +176,11 @@ def spoken(source: Iterator[speech.Utterance], count: int) -> list[speech.Uttera
 
 
 def synthetic(animator: Animator, said: list[speech.Utterance]) -> dict[str, float]:
-    """Against true phone times: how the aperture follows, which pictures shut, how fast the mouth settles."""
-    got, want, rs, settle = [], [], [], []
+    """Against true phone times: how the aperture follows, which pictures shut, how fast the mouth settles.
+
+    `r` counts pictures in speech only, `r_whole` pauses too.
+    """
+    got, want, rs, whole_rs, settle = [], [], [], [], []
     for u in said:
         coeffs, _ = animate(animator, u.samples)
         n = len(u.samples) // HOP_SAMPLES
@@ -185,6 +188,7 @@ def synthetic(animator: Animator, said: list[speech.Utterance]) -> dict[str, flo
         truth.curves[:, APERTURE] = gap_of(truth.curves[:, APERTURE], truth.curves[:, PUCKER])
         talking = truth.events[:, 2] > 0.5
         rs.append(correlation(coeffs[:n][talking, APERTURE], truth.curves[talking, 0]))
+        whole_rs.append(correlation(coeffs[:n, APERTURE], truth.curves[:, 0]))
         got.append(coeffs[:n])
         want.append(truth)
         end_s, total_s = u.segments[-1].start_s, u.segments[-1].end_s
@@ -208,6 +212,7 @@ def synthetic(animator: Animator, said: list[speech.Utterance]) -> dict[str, flo
     runs = list(zip(edges[::2], edges[1::2], strict=True))
     return {
         "r": float(np.mean(rs)),
+        "r_whole": float(np.mean(whole_rs)),
         "recall": float(closed[should].mean()),
         "recall_event": float(np.mean([closed[max(0, a - 1) : b + 1].any() for a, b in runs])),
         "false": float(closed[opened].mean()),
@@ -416,7 +421,8 @@ def main() -> None:
         **real,
         "closure_recall": heard["recall"],
         "closure_false": heard["false"],
-        "r_unseen_engine": unseen and unseen["r"],
+        "r_unseen_engine": unseen and unseen["r_whole"],
+        "r_unseen_engine_talking": unseen and unseen["r"],
         "still_noise": still["noise"],
         "still_music": still["music"],
         "settle_ms": heard["settle_p95"],

@@ -53,7 +53,7 @@ ACCENT_CHANCE = 0.55
 ACCENT_REST_S = 0.45
 ACCENT_CHANNELS = np.array([AT["pitch"], AT["yaw"], AT["roll"], AT["brow_inner"], AT["brow_outer"]])
 LARGEST_ACCENT = np.array([0.13, 0.13, 0.13, 0.45, 0.45])
-ACCENT_SPREAD = np.array([3.4 * DEGREE, 2.6 * DEGREE, 1.6 * DEGREE, 0.22, 0.25])
+ACCENT_SPREAD = np.array([4.2 * DEGREE, 3.4 * DEGREE, 2.0 * DEGREE, 0.22, 0.25])
 
 TALKING_BLINK_S, IDLE_BLINK_S = 4.4, 5.3
 """Mean time from one spontaneous blink to the next; phrase ends and gaze shifts add more."""

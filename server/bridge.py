@@ -75,6 +75,7 @@ class EngineBridge:
         self._requests: queue.Queue[_Step | _Call | None] = queue.Queue(QUEUE_LIMIT)
         self._loaded: asyncio.Future[object] = self._loop.create_future()
         self._lookahead: Ticks = 0
+        self._steps_available = 0
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -94,6 +95,11 @@ class EngineBridge:
     def lookahead(self) -> Ticks:
         """Of the loaded engine."""
         return self._lookahead
+
+    @property
+    def steps_available(self) -> int:
+        """Of the loaded engine."""
+        return self._steps_available
 
     async def open(self, identity: Identity, controls: Controls) -> int:
         slot = await self._call(lambda engine: engine.open(identity, controls))
@@ -155,6 +161,7 @@ class EngineBridge:
             self._tell(_settle, self._loaded, None, error)
             return
         self._lookahead = engine.lookahead
+        self._steps_available = engine.steps_available
         self._tell(_settle, self._loaded, None, None)
         waiting: list[_Step | _Call] = []
         while True:

@@ -23,6 +23,8 @@ from sonic_stream.types import Identity, PortraitSettings
 IdentityFactory = Callable[[bytes, PortraitSettings], Identity]
 BUNDLED = Path(__file__).resolve().parent.parent / "sonic_stream" / "assets" / "portraits"
 KINDS = {".png", ".jpg", ".jpeg", ".webp"}
+SHOWN_FIRST = "mira"
+"""The bundled portrait that greets."""
 THUMBNAIL_PX = 192
 
 
@@ -66,7 +68,8 @@ class Portraits:
             if not first.is_file():
                 raise BadInputError(f"There is no portrait at {first}; name an image file.")
             self._bundled["given"] = Portrait("given", first.stem, first.read_bytes, True)
-        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        found = folder.iterdir() if folder.is_dir() else ()
+        files = sorted(found, key=lambda path: (path.stem != SHOWN_FIRST, path.name))
         for path in files:
             if path.suffix.lower() in KINDS:
                 name = path.stem.replace("_", " ").replace("-", " ").strip().title()

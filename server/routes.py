@@ -71,7 +71,13 @@ async def list_voices(hub: HubOf) -> dict[str, Any]:
 async def start_session(hub: HubOf, offer: Offer) -> dict[str, Any]:
     """An SDP offer in, the answer out; 503 when the server is taken."""
     face, answer = await hub.start_session(offer)
-    return {"id": face.id, "sdp": answer, "type": "answer", "mode": face.mode}
+    return {
+        "id": face.id,
+        "sdp": answer,
+        "type": "answer",
+        "mode": face.mode,
+        "painting_steps": hub.bridge.steps_available,
+    }
 
 
 @api.get("/sessions")

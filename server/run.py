@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 
 import uvicorn
@@ -72,6 +73,11 @@ def run_app(
     logging.getLogger("aioice").setLevel(logging.WARNING)
     try:
         uvicorn.Server(server_config(app, settings)).run(sockets=[listening])
+    except ssl.SSLError as error:
+        raise BadInputError(
+            f"The certificate or its key cannot be used ({error.reason or error}); give a PEM"
+            " certificate with --ssl-certfile and its unencrypted PEM key with --ssl-keyfile."
+        ) from error
     finally:
         listening.close()
 

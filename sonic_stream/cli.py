@@ -117,6 +117,10 @@ def _add_serve(commands: argparse._SubParsersAction[Any]) -> None:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", default="8010", help="port to listen on (%(default)s)")
     serve.add_argument("--portrait", metavar="FILE", help="portrait to begin with, or a bundled name")
+    serve.add_argument(
+        "--ssl-certfile", type=Path, metavar="PEM", help="serve https: other machines' microphones need it"
+    )
+    serve.add_argument("--ssl-keyfile", type=Path, metavar="PEM", help="key of the certificate")
     _add_cut(serve)
     _add_gains(serve)
     serve.add_argument("--config", metavar="FILE.toml", help="settings to begin with")
@@ -292,6 +296,8 @@ def _serve(options: argparse.Namespace, _: Parts | None) -> int:
             device=settings.device,
             controls=settings.controls,
             portrait_settings=settings.portrait,
+            ssl_certfile=options.ssl_certfile,
+            ssl_keyfile=options.ssl_keyfile,
         )
     )
     return 0

@@ -50,6 +50,7 @@ export class Live extends EventTarget {
       });
       if (pc !== this.pc) return void api.closeSession(answer.id).catch(() => {});
       this.session = answer.id;
+      this.tell("opened", answer);
       this.times.answer = performance.now();
       await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
       if (this.microphone) await this.voiceOut.sender.replaceTrack(this.microphone.getAudioTracks()[0]);

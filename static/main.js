@@ -207,6 +207,9 @@ $("reset").onclick = () => {
   sendControls();
 };
 
+// An engine without a painting network offers no steps to choose.
+live.addEventListener("opened", ({ detail }) => ($("painting").hidden = !detail.painting_steps));
+
 // -- portraits -------------------------------------------------------------------------------------------
 
 let switching = false;

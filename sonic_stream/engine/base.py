@@ -61,6 +61,11 @@ class Engine(Protocol):
         """How many slots may be open at once."""
         ...
 
+    @property
+    def steps_available(self) -> int:
+        """The most decoder steps it can paint; 0: pictures are made by geometry alone."""
+        ...
+
     def open(self, identity: Identity, controls: Controls) -> int:
         """A slot in its resting state, showing `identity`.
 

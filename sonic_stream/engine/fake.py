@@ -57,6 +57,10 @@ class FakeEngine:
     def capacity(self) -> int:
         return self._capacity
 
+    @property
+    def steps_available(self) -> int:
+        return 8
+
     def open(self, identity: Identity, controls: Controls) -> int:
         if len(self._open) >= self._capacity:
             raise BusyError(f"All {self._capacity} places are taken; try again when one is free.")

@@ -62,6 +62,10 @@ class LocalEngine:
     def capacity(self) -> int:
         return self._capacity
 
+    @property
+    def steps_available(self) -> int:
+        return Painter.steps_available
+
     def open(self, identity: Identity, controls: Controls) -> int:
         free = [slot for slot in range(self._capacity) if slot not in self._faces]
         if not free:

@@ -1,6 +1,6 @@
 """Measures the picture: does a tracker see what was asked for, is it sharp, is it still, what does it cost.
 
-    python -m bench.picture PORTRAIT... [--motion FILE] [--pictures 150]
+    python -m bench.picture [PORTRAIT...] [--motion FILE] [--pictures 150]
 
 Each portrait is driven by the motion (a stored motion file, or by default speech-like curves from a fixed
 seed), painted at 512 and tracked again. The last line is JSON. What cannot be measured is null.
@@ -172,7 +172,8 @@ def _stored(path: Path) -> F32:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("portraits", nargs="+", type=Path)
+    bundled = sorted((Path(__file__).parents[1] / "sonic_stream" / "assets" / "portraits").glob("*.jpg"))
+    parser.add_argument("portraits", nargs="*", type=Path, default=bundled, help="the bundled ones")
     parser.add_argument("--motion", type=Path, help="a stored motion instead of speech-like curves")
     parser.add_argument("--pictures", type=int, default=150)
     chosen = parser.parse_args(arguments)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8010
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
-.PHONY: help setup setup-test system-test run test lint bench train-head train-motion clean
+.PHONY: help setup setup-test system-run system-test run test lint bench train-head train-motion clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,9 +14,16 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.run: pyproject.toml | $(BIN)/python
+$(VENV)/.run: pyproject.toml | $(BIN)/python system-run
 	$(BIN)/python -m pip install --quiet --editable '.[voice,client]'
 	@touch $@
+
+# OpenCV opens no window here, but its library does not load without these two.
+system-run:
+	@[ "$$(uname)" != Linux ] || { ldconfig -p | grep -q libGL.so.1 && ldconfig -p | grep -q libglib-2.0.so.0; } || \
+	  { command -v apt-get >/dev/null && $(SUDO) apt-get -qq update && $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq install -y --no-install-recommends libgl1 libglib2.0-0 >/dev/null; } || \
+	  echo "libGL.so.1 and libglib-2.0.so.0 are missing and could not be installed; on Debian: apt-get install libgl1 libglib2.0-0"
 
 $(VENV)/.test: pyproject.toml $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --editable '.[voice,client,train,test,lint]'

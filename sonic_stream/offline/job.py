@@ -107,5 +107,9 @@ def prepare(
     begin = time.perf_counter()
     engine = parts.engine(settings.device)
     stage_s["load"] = time.perf_counter() - begin
+    wanted = settings.controls.inference_steps
+    if wanted > max(1, engine.steps_available):
+        what = f"{engine.steps_available} are used" if engine.steps_available else "it has no effect"
+        note(f"inference_steps is {wanted}, but this engine paints {engine.steps_available} steps; {what}.")
     length = info.ticks if duration_s is None else count * FRAME_TICKS
     return Job(identity, engine, sound, info, count, length, settings, stored, stage_s)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sonic_stream import pictures, render
-from sonic_stream.engine.fake import read_code
+from sonic_stream.engine.fake import FakeEngine, read_code
 from sonic_stream.errors import BadInputError, SonicError
 from sonic_stream.media.audio import open_audio
 from sonic_stream.offline import Parts
@@ -210,3 +210,21 @@ def test_impossible_durations_name_the_valid_ones(tmp_path, portrait, tone, part
     with pytest.raises(BadInputError, match=r"'auto' or seconds from 0\.04 to 86400"):
         render(portrait, tone(1.0), tmp_path / "o.mp4", duration=duration, parts=parts)
     assert not (tmp_path / "o.mp4").exists()
+
+
+class Geometry(FakeEngine):
+    """An engine without a painting network."""
+
+    @property
+    def steps_available(self) -> int:
+        return 0
+
+
+def test_painting_steps_without_effect_are_said(portrait, tone, parts):
+    notes: list[str] = []
+    own = Parts(lambda _: Geometry(), parts.identify)
+    list(pictures(portrait, tone(0.3), inference_steps=4, parts=own, note=notes.append))
+    assert [note for note in notes if "inference_steps is 4" in note and "no effect" in note]
+    notes.clear()
+    list(pictures(portrait, tone(0.3), parts=own, note=notes.append))
+    assert not [note for note in notes if "inference_steps" in note]

@@ -1,0 +1,12 @@
+"""The commands of `sonic-stream`, a module each.
+
+A module has `add(commands)`, which adds its parser and sets its `run(options, parts) -> exit code`. Heavy
+parts are imported inside `run`, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+from sonic_stream.commands import doctor, motion, render, serve
+
+ALL = {"render": render, "motion": motion, "serve": serve, "doctor": doctor}
+"""Every command by its name, in the order that the help shows."""

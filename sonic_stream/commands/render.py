@@ -1,0 +1,69 @@
+"""`sonic-stream render`: a portrait and a sound file become an mp4."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sonic_stream.commands.common import (
+    add_common,
+    add_cut,
+    add_duration,
+    add_gains,
+    note,
+    settings_of,
+    stop_cleanly,
+)
+
+if TYPE_CHECKING:
+    from sonic_stream.offline import Parts
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    render = commands.add_parser(
+        "render",
+        help="a portrait and a sound file become an mp4",
+        description="Writes an mp4 in which PORTRAIT speaks AUDIO: 25 pictures a second, the sound as it is.",
+        allow_abbrev=False,
+    )
+    render.add_argument("portrait", metavar="PORTRAIT", help="PNG, JPEG or WebP, or a bundled name")
+    render.add_argument(
+        "audio", metavar="AUDIO", help="wav, mp3, flac, m4a, ogg, opus, a video's sound, or a bundled name"
+    )
+    render.add_argument("-o", "--output", required=True, metavar="OUT.mp4", help="the file to write")
+    add_duration(render)
+    add_cut(render)
+    add_gains(render)
+    render.add_argument("--motion", metavar="IN.npz", help="play this stored motion instead of the sound's")
+    render.add_argument("--write-motion", metavar="OUT.npz", help="store the motion that is shown")
+    add_common(render)
+    render.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, parts: Parts | None) -> int:
+    from sonic_stream.offline.job import parse_duration
+    from sonic_stream.offline.parts import Parts
+    from sonic_stream.offline.progress import Bar
+    from sonic_stream.offline.rendering import render_file
+
+    with stop_cleanly(), Bar(options.quiet) as bar:
+        report = render_file(
+            options.portrait,
+            options.audio,
+            options.output,
+            settings_of(options),
+            parse_duration(options.duration),
+            options.motion,
+            options.write_motion,
+            note,
+            bar.update,
+            parts or Parts(),
+        )
+    if not options.quiet:
+        print(
+            f"{report.path}: {report.pictures} pictures, {report.duration_s:.2f} s, made in "
+            f"{report.wall_s:.1f} s (drawn at {report.realtime_factor:.2f} x real time).",
+            file=sys.stderr,
+        )
+    return 0

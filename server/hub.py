@@ -17,12 +17,10 @@ from server.registry import Registry
 from server.schemas import Offer
 from server.settings import ServerSettings
 from server.tts.base import Voices
-from sonic_stream.config import check_value, map_steps
+from sonic_stream.config import CONTROL_NAMES, check_value, map_steps
 from sonic_stream.engine.base import Engine
 from sonic_stream.errors import BadInputError
 from sonic_stream.types import Controls
-
-CONTROL_NAMES = ("dynamic_scale", "motion_scale", "inference_steps", "seed")
 
 
 def changed(controls: Controls, values: Mapping[str, Any]) -> Controls:

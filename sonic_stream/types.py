@@ -65,6 +65,12 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 
+MOODS = ("neutral", "happy", "sad", "angry", "surprised", "tender")
+"""What a face can look like while it speaks and rests."""
+ATTENTIONS = ("auto", "listening", "thinking")
+"""auto: talking or idle, as the voice says; listening to somebody; looking for an answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
     """A run of sound: `samples` float32 [N] mono in -1..1 at `sample_rate` Hz, beginning at `pts`."""
@@ -107,6 +113,12 @@ class Controls:
     """Steps of the picture decoder, 1-8."""
     seed: int = 0
     """Makes head, gaze and blinks repeatable."""
+    mood: str = "neutral"
+    """One of MOODS; a change is eased into, also in the middle of a word."""
+    mood_amount: float = 1.0
+    """How much of the mood is shown, 0..1."""
+    attention: str = "auto"
+    """One of ATTENTIONS: what the face does besides speaking; a live session sets it by itself."""
 
 
 @dataclass(frozen=True, slots=True)

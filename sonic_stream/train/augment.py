@@ -16,6 +16,8 @@ DB = np.log(10) / 10
 """One decibel of power, in natural-log units."""
 
 BANDS = np.arange(MELS)
+CLEAN_SHARE = 0.3
+"""Crops that only another throat and another microphone have changed: most live voices are like that."""
 
 
 def _curve(rng: np.random.Generator, spread: float, terms: int) -> F32:
@@ -72,6 +74,9 @@ def degrade(mel_BFM: F32, still_BFM: F32, rng: np.random.Generator) -> F32:
         if rng.random() < 0.5:
             mel = vocal_tract(mel, rng)
         mel = mel + _curve(rng, 1.6, 4) + np.float32(rng.normal(-1.0, 2.3))
+        if rng.random() < CLEAN_SHARE:
+            out[b] = np.maximum(mel, LOG_FLOOR)
+            continue
         if rng.random() < 0.2:
             mel = room(mel, rng)
         if rng.random() < 0.5:

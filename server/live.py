@@ -273,6 +273,7 @@ class LiveFace:
             "mode": self.mode,
             "connection": self._peer.state,
             "age_s": round(seconds(self.player.clock.now()), 2),
+            "origin_s": round(self.player.clock.unix_origin_s, 4),
             "fps": round(self._fps, 1),
             "speaking": self.session.state in (State.SPEAKING, State.DRAINING),
             "texts_waiting": self._texts.qsize(),

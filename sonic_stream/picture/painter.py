@@ -13,6 +13,8 @@ import numpy as np
 
 from sonic_stream.face.head import load_head
 from sonic_stream.picture import raster
+from sonic_stream.picture.decoder_patch import Patch
+from sonic_stream.picture.decoder_scene import Scene, Watch
 from sonic_stream.picture.eyes import Eye, EyeState
 from sonic_stream.picture.lips import lip_skin, seal
 from sonic_stream.picture.mouth import MouthInterior
@@ -63,7 +65,12 @@ class Painter:
         """
         if np.shape(coeffs) != (len(CHANNELS),):
             raise ValueError(f"coeffs must have shape ({len(CHANNELS)},), not {np.shape(coeffs)}")
-        return self._parts.paint(limited(np.asarray(coeffs, np.float32)))
+        return self._parts.paint(limited(np.asarray(coeffs, np.float32)))[0]
+
+    def patches(self, coeffs: F32) -> tuple[U8, list[Patch]]:
+        """The geometric picture and what a decoder sees of it: mouth, left and right eye (for training)."""
+        picture, scene = self._parts.paint(limited(np.asarray(coeffs, np.float32)))
+        return picture, self._parts.watch.patches(picture, scene)
 
 
 class _Parts:
@@ -95,6 +102,7 @@ class _Parts:
             for side, gap in enumerate((left, right))
         ]
         self.interior = MouthInterior.of(head, identity)
+        self.watch = Watch(head, identity, rig, self.source_vertices)
 
     def _box_of(self, matte: U8) -> tuple[int, int, int, int]:
         """The part of the picture that may change: x0, y0, x1, y1."""
@@ -109,7 +117,8 @@ class _Parts:
             min(self.size, int(rows[-1]) + 1 + margin),
         )
 
-    def paint(self, coeffs: F32) -> U8:
+    def paint(self, coeffs: F32) -> tuple[U8, Scene]:
+        """The geometric picture, and what was known when it was painted."""
         rig = self.rig
         weights = rig.weights(coeffs)
         pose = rig.pose(coeffs)
@@ -140,7 +149,9 @@ class _Parts:
         opening = lips.opening()
         if opening is not None:
             self.interior.paint(out, placed, pose.rotation, *opening)
-        return out
+        return out, Scene(
+            coeffs, vertices, placed, moved, pose, lips, tuple(eye and eye.slit for eye in eyes)
+        )
 
     def _coarse_flow(self, pose: Pose, change: F32) -> F32:
         """Portrait positions float32 [n, n, 2] at nodes that span the frame."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sonic_stream.config import OPTIONS, SettingWords, check_value, load, map_steps, settle
+from sonic_stream.config import OPTIONS, PRESET, SettingWords, check_value, load, map_steps, settle
 from sonic_stream.errors import BadInputError
 from sonic_stream.types import Controls, PortraitSettings
 
@@ -20,6 +20,9 @@ def test_the_ends_of_every_range_are_valid_and_beyond_is_not(name):
         for choice in option.choices:
             assert check_value(name, str(choice)) == choice
         outside = ["511", ""]
+    elif option.kind is bool:
+        assert [check_value(name, value) for value in (True, "yes", "0", False)] == [True, True, False, False]
+        outside = ["maybe", "", 2, None]
     else:
         assert check_value(name, option.low) == option.low
         assert check_value(name, str(int(option.high))) == option.high
@@ -31,7 +34,7 @@ def test_the_ends_of_every_range_are_valid_and_beyond_is_not(name):
 
 
 def test_the_python_words_are_the_settings():
-    assert list(SettingWords.__annotations__) == list(OPTIONS)
+    assert list(SettingWords.__annotations__) == [*OPTIONS, PRESET]
 
 
 def test_whole_numbers_stay_whole():
@@ -98,3 +101,11 @@ def test_slips_in_the_environment_are_named():
     with pytest.raises(BadInputError, match="did you mean SONIC_STREAM_DYNAMIC_SCALE"):
         load({}, None, {"SONIC_STREAM_DYNAMIC_SCAEL": "1"})
     assert load({}, None, {"SONIC_STREAM_CACHE_DIR": "x"}).controls == Controls()
+
+
+@pytest.mark.parametrize(("name", "value"), [("dynamic_scale", 1.6), ("motion_scale", 2)])
+def test_exaggerated_gains_are_followed_with_advice(name, value):
+    settings = settle({name: value})
+    assert getattr(settings.controls, name) == value
+    assert len(settings.notes) == 1 and name in settings.notes[0]
+    assert settle({name: 1.2}).notes == ()

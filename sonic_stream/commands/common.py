@@ -9,7 +9,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from sonic_stream import config
+from sonic_stream import config, presets
+from sonic_stream.types import MOODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,16 +41,23 @@ def add_cut(parser: argparse.ArgumentParser) -> None:
 def add_gains(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dynamic-scale", metavar="X", help="gain of the mouth, 0 to 2 (1.0)")
     parser.add_argument("--motion-scale", metavar="X", help="gain of head, eyes and brows, 0 to 2 (1.0)")
+    parser.add_argument("--mood", metavar="M", help=f"{', '.join(MOODS)} (neutral)")
+    parser.add_argument("--mood-amount", metavar="X", help="how much of the mood is shown, 0 to 1 (1.0)")
     parser.add_argument("--seed", metavar="N", help="makes head, gaze and blinks repeatable (0)")
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--preset",
+        metavar="NAME|FILE",
+        help=f"settings to begin with: {', '.join(presets.files())}, or a .toml file",
+    )
     parser.add_argument("--config", metavar="FILE.toml", help="settings to begin with")
     parser.add_argument("--quiet", action="store_true", help="no progress and no summary")
 
 
 def settings_of(options: argparse.Namespace) -> config.Settings:
-    given = {name: getattr(options, name, None) for name in config.OPTIONS}
+    given = {name: getattr(options, name, None) for name in (config.PRESET, *config.OPTIONS)}
     flags = {name: value for name, value in given.items() if value is not None}
     return config.load(flags, options.config, os.environ)
 

@@ -1,8 +1,8 @@
-"""Pictures and sound -> an mp4 that plays everywhere, whole or not at all.
+"""Pictures and sound -> a video file that plays everywhere, whole or not at all.
 
-H.264 High, yuv420p (BT.709), AAC at 48 kHz, index at the front. The file grows under a hidden temporary
-name beside its target and takes the target's name only when it is complete. A writer belongs to one
-thread.
+mp4: H.264 High, yuv420p (BT.709), AAC at 48 kHz, index at the front. WebM: VP9 and Opus. The file grows
+under a hidden temporary name beside its target and takes the target's name only when it is complete. A
+writer belongs to one thread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -28,13 +28,46 @@ from sonic_stream.errors import BadInputError, SonicError
 from sonic_stream.timebase import FPS, TICK_RATE, Ticks
 from sonic_stream.types import F32, U8
 
-SUFFIXES: Final = (".mp4", ".m4v", ".mov")
 DEFAULT_CRF: Final = 18
 DEFAULT_PRESET: Final = "veryfast"
-AAC_SAMPLES: Final = 1024
-_BITS_PER_S: Final = {1: 160_000, 2: 256_000}
-# FFmpeg's default search ("twoloop") leaves bursts of noise in clean speech: 24 dB against 63 dB.
-_AAC_OPTIONS: Final = {"aac_coder": "fast"}
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of video file: its container and encoders."""
+
+    name: str
+    container: str
+    container_options: Mapping[str, str]
+    video: str
+    video_options: Mapping[str, str]
+    crf: int
+    """Quality where none is asked for; valid is 1 to `most_crf`."""
+    most_crf: int
+    sound: str
+    sound_options: Mapping[str, str]
+    sound_samples: int
+    """Samples in one packet of sound."""
+    sound_layout: str
+    """Sample format: planar or interleaved float."""
+    bits_per_s: Mapping[int, int]
+    """Of the sound, by channels."""
+
+
+_MP4: Final = Format(
+    "mp4", "mp4", {"movflags": "+faststart"},
+    "libx264", {"preset": DEFAULT_PRESET, "profile": "high"}, DEFAULT_CRF, 51,
+    # FFmpeg's default search ("twoloop") leaves bursts of noise in clean speech: 24 dB against 63 dB.
+    "aac", {"aac_coder": "fast"}, 1024, "fltp", {1: 160_000, 2: 256_000},
+)  # fmt: skip
+_WEBM: Final = Format(
+    "WebM", "webm", {},
+    "libvpx-vp9", {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"}, 24, 63,
+    "libopus", {}, 960, "flt", {1: 96_000, 2: 160_000},
+)  # fmt: skip
+FORMATS: Final[Mapping[str, Format]] = {".mp4": _MP4, ".m4v": _MP4, ".mov": _MP4, ".webm": _WEBM}
+"""By the ending of the file's name."""
+SUFFIXES: Final = tuple(FORMATS)
 _FULL: Final = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up"}
 
 
@@ -54,7 +87,8 @@ def check_output(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> Path
     path = Path(path)
     if path.suffix.lower() not in suffixes:
         valid = " or ".join(suffixes)
-        raise BadInputError(f"The output '{path}' should end in {valid}.")
+        folder = ", or in / for a folder of PNG pictures" if suffixes == SUFFIXES else ""
+        raise BadInputError(f"The output '{path}' should end in {valid}{folder}.")
     try:
         if path.is_dir():
             raise BadInputError(f"The output '{path}' is a folder; name a file in it.")
@@ -71,6 +105,21 @@ def check_output(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> Path
     except ValueError:  # a path with a zero byte
         raise BadInputError(f"{str(path)!r} is not a path.") from None
     return path
+
+
+def check_crf(path: str | Path, crf: int | None) -> int:
+    """`crf` as the format of `path` takes it, its own where None is given.
+
+    Errors: `BadInputError` naming the valid range.
+    """
+    kind = FORMATS[Path(path).suffix.lower()]
+    if crf is None:
+        return kind.crf
+    if not 1 <= crf <= kind.most_crf:
+        raise BadInputError(
+            f"crf is {crf}, but {kind.name} takes 1 (best) to {kind.most_crf}; {kind.crf} is its default."
+        )
+    return crf
 
 
 def write_error(path: Path, error: OSError) -> SonicError:
@@ -123,7 +172,7 @@ class VideoWriter:
         height: int,
         fps: int = FPS,
         audio: AudioTrack | None = None,
-        crf: int = DEFAULT_CRF,
+        crf: int | None = None,
         preset: str = DEFAULT_PRESET,
     ) -> None:
         if width % 2 or height % 2 or not (16 <= width <= 8192 and 16 <= height <= 8192):
@@ -134,7 +183,11 @@ class VideoWriter:
         self.width, self.height, self.fps = width, height, fps
         self.pictures = 0
         self._audio = audio
-        self._options = {"preset": preset, "crf": str(crf), "profile": "high"}
+        self._format = FORMATS[self.path.suffix.lower()]
+        crf = check_crf(self.path, crf)
+        self._options = {**self._format.video_options, "crf": str(crf)}
+        if "preset" in self._options:
+            self._options["preset"] = preset
         self._heard: Ticks = 0
         self._pending: F32 = np.zeros((audio.channels if audio else 1, 0), np.float32)
         self._sound_over = audio is None
@@ -147,11 +200,13 @@ class VideoWriter:
         return self
 
     def _open(self, temporary: Path) -> None:
+        kind = self._format
         self._container = av.open(
-            f"file:{temporary}", "w", format="mp4", container_options={"movflags": "+faststart"}
+            f"file:{temporary}", "w", format=kind.container, container_options=dict(kind.container_options)
         )
         self._container.metadata["comment"] = "Made with Sonic Stream"
-        video = self._container.add_stream("libx264", rate=self.fps, options=self._options)
+        video = self._container.add_stream(kind.video, rate=self.fps, options=self._options)
+        assert isinstance(video, av.VideoStream)
         video.width, video.height, video.pix_fmt = self.width, self.height, "yuv420p"
         context = video.codec_context
         context.time_base = Fraction(1, self.fps)
@@ -162,10 +217,12 @@ class VideoWriter:
         self._sound: av.AudioStream | None = None
         if self._audio:
             layout = "mono" if self._audio.channels == 1 else "stereo"
-            self._sound = self._container.add_stream(
-                "aac", rate=TICK_RATE, layout=layout, options=_AAC_OPTIONS
+            sound = self._container.add_stream(
+                kind.sound, rate=TICK_RATE, layout=layout, options=dict(kind.sound_options)
             )
-            self._sound.bit_rate = _BITS_PER_S[self._audio.channels]
+            assert isinstance(sound, av.AudioStream)
+            sound.bit_rate = kind.bits_per_s[self._audio.channels]
+            self._sound = sound
 
     def write(self, image: U8) -> None:
         """The next picture, uint8 [height, width, 3] RGB, and the sound up to its end."""
@@ -215,14 +272,17 @@ class VideoWriter:
                 self._sound_over = True
             else:
                 self._pending = np.concatenate([self._pending, block], axis=1)
-            while self._pending.shape[1] >= AAC_SAMPLES or (self._sound_over and self._pending.shape[1]):
-                self._encode_sound(self._pending[:, :AAC_SAMPLES])
-                self._pending = self._pending[:, AAC_SAMPLES:]
+            size = self._format.sound_samples
+            while self._pending.shape[1] >= size or (self._sound_over and self._pending.shape[1]):
+                self._encode_sound(self._pending[:, :size])
+                self._pending = self._pending[:, size:]
 
     def _encode_sound(self, samples: F32) -> None:
         assert self._sound is not None and self._audio is not None
         layout = "mono" if self._audio.channels == 1 else "stereo"
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+        kind = self._format.sound_layout
+        values = samples if kind.endswith("p") else samples.T.reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(values), format=kind, layout=layout)
         frame.sample_rate = TICK_RATE
         frame.pts = self._heard
         frame.time_base = Fraction(1, TICK_RATE)

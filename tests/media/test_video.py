@@ -180,3 +180,49 @@ def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(tmp_path):
     assert "Writing" in done.stdout and "nothing was kept" in done.stdout
     assert "Traceback" not in done.stderr
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("fps", [25, 50])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_webm_is_as_exact(tmp_path, channels, fps):
+    path = tmp_path / "a.webm"
+    samples, blocks = clicks(channels, 50 / fps)
+    with VideoWriter(path, SIZE, SIZE, fps, AudioTrack(blocks, channels)) as writer:
+        for image in pictures(50):
+            writer.write(image)
+    assert names(tmp_path) == ["a.webm"]
+    with av.open(str(path)) as made:
+        video, sound = made.streams.video[0], made.streams.audio[0]
+        assert (video.codec_context.name, sound.codec_context.name) == ("vp9", "opus")
+        assert (video.codec_context.pix_fmt, video.codec_context.colorspace) == ("yuv420p", 1)
+        assert sound.layout.nb_channels == channels
+        frames = list(made.decode(video=0))
+    assert [float(f.pts * f.time_base) for f in frames] == [i / fps for i in range(50)]
+    for i in (0, 17, 49):
+        image = frames[i].to_ndarray(format="rgb24").astype(int)
+        edge = 2 + i % 60
+        assert np.abs(image[30, max(edge - 6, 0)] - (200, 120, 90)).max() < 16
+        assert np.abs(image[30, min(edge + 6, 63)] - 40).max() < 16
+    heard = np.concatenate(list(open_audio(path).heard()), axis=1)
+    assert abs(heard.shape[1] - samples.shape[1]) <= 1
+    places = [np.dot(np.roll(samples[0], s)[: heard.shape[1]], heard[0]) for s in range(-40, 41)]
+    assert abs(int(np.argmax(places)) - 40) <= 2
+
+
+def test_a_smaller_crf_is_better_and_larger(tmp_path):
+    grain = np.random.default_rng(0).integers(60, 200, (3, 256, 256, 3), np.uint8)
+    for suffix, crfs in ((".mp4", (10, None, 40)), (".webm", (10, None, 55))):
+        sizes = []
+        for crf in crfs:
+            with VideoWriter(tmp_path / f"a{suffix}", 256, 256, crf=crf) as writer:
+                for image in grain:
+                    writer.write(image)
+            sizes.append((tmp_path / f"a{suffix}").stat().st_size)
+        assert sizes == sorted(sizes, reverse=True) and sizes[0] > 1.5 * sizes[-1]
+
+
+@pytest.mark.parametrize(("name", "crf", "most"), [("a.mp4", 52, 51), ("a.webm", 64, 63), ("a.mp4", 0, 51)])
+def test_an_impossible_crf_names_the_formats_range(tmp_path, name, crf, most):
+    with pytest.raises(BadInputError, match=rf"takes 1 .best. to {most}"):
+        VideoWriter(tmp_path / name, SIZE, SIZE, crf=crf)
+    assert names(tmp_path) == []

@@ -26,8 +26,8 @@ import torch
 from scipy.signal import butter, sosfilt, welch
 
 from sonic_stream.motion import Animator
-from sonic_stream.motion.behaviour import EYES_HOLD
 from sonic_stream.motion.features import LogMel
+from sonic_stream.motion.moods import EYES_HOLD
 from sonic_stream.motion.mouth import gap_of
 from sonic_stream.motion.weights import SHIPPED, load_net, notes_of
 from sonic_stream.timebase import FPS, FRAME_TICKS, HOP_SAMPLES, MODEL_RATE_HZ

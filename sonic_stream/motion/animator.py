@@ -19,6 +19,7 @@ from sonic_stream.motion.behaviour import Behaviour
 from sonic_stream.motion.features import LOG_FLOOR, LogMel
 from sonic_stream.motion.gate import Gate, loudness_of
 from sonic_stream.motion.model import NetConfig
+from sonic_stream.motion.moods import MoodBlend
 from sonic_stream.motion.mouth import Mouth
 from sonic_stream.motion.weights import SHIPPED, load_net
 from sonic_stream.timebase import FRAME_TICKS, HOP_SAMPLES, Ticks
@@ -37,6 +38,7 @@ class _Slot:
     behaviour: Behaviour
     gate: Gate
     mouth: Mouth
+    mood: MoodBlend = field(default_factory=MoodBlend)
     loudness: deque[float] = field(default_factory=deque)
     """Of the hops between the one heard and the one shown."""
 
@@ -84,7 +86,12 @@ class Animator:
         return self._backend.name
 
     def _fresh(self, seed: int) -> _Slot:
-        return _Slot(Behaviour(seed), Gate(), Mouth(self._units), deque([LOG_FLOOR] * self._hops))
+        return _Slot(
+            Behaviour(seed),
+            Gate(),
+            Mouth(self._units),
+            loudness=deque([LOG_FLOOR] * self._hops),
+        )
 
     def reset(self, slot: int, seed: int = 0) -> None:
         """The slot back to rest; `seed` decides its blinks, gaze and head."""
@@ -132,8 +139,9 @@ class Animator:
         mouth = slot.mouth.step(curves, float(events[0]), float(events[1]), speaking)
         mouth = mouth * np.float32(controls.dynamic_scale)
         mouth[CONTACTS] = np.minimum(mouth[CONTACTS], 1)
-        face = slot.behaviour.step(speaking, shown)
+        look, droop, habits = slot.mood.step(controls.mood, controls.mood_amount, controls.attention)
+        face = slot.behaviour.step(speaking, shown, habits, controls.attention)
         blinks = face[BLINKS] * min(1.0, controls.motion_scale / FULL_BLINK_FROM)
-        face *= np.float32(controls.motion_scale)
-        face[BLINKS] = blinks
+        face = face * np.float32(controls.motion_scale) + look  # a still head may have a mood
+        face[BLINKS] = 1 - (1 - blinks) * (1 - droop)
         return MotionFrame(pts - self.lookahead, np.concatenate([mouth, face]), speaking)

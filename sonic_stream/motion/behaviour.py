@@ -1,8 +1,9 @@
 """Head, gaze, lids, brows and breath: what a face does besides speaking.
 
 Seeded and stepped once per picture, one object per slot, numpy only. The voice steers it loosely, as in
-people: whether somebody speaks sets the amount, loud syllables set accents, ends of phrases invite
-blinks. Amounts and rates follow measurements of talking people (docs/motion.md).
+people: whether somebody speaks and how lively sets the amount, loud syllables set accents, ends of phrases
+invite blinks; mood and attention change the habits. Amounts and rates follow measurements of talking
+people (docs/motion.md).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import math
 
 import numpy as np
 
+from sonic_stream.motion.gestures import Gestures
+from sonic_stream.motion.moods import EYES_HOLD, NECK_SHIFT_PER_RADIAN, Habits
 from sonic_stream.timebase import FPS
 from sonic_stream.types import F32, FACE_CHANNELS
 
@@ -45,9 +48,6 @@ WANDER_DAMPING = 0.7
 IDLE_AMOUNT = 0.45
 """Share of the head's movement that is left while nobody speaks."""
 
-NECK_SHIFT_PER_RADIAN = 0.25
-"""The head turns about the neck: tilting it moves the face sideways, nodding it moves it down."""
-
 ACCENT_RATE = 2 * math.pi * 1.7
 ACCENT_CHANCE = 0.55
 ACCENT_REST_S = 0.45
@@ -64,8 +64,9 @@ GAZE_BLINK_FROM = 6 * DEGREE
 
 TALKING_LOOK_S, TALKING_AWAY_S = 3.0, 0.9
 IDLE_LOOK_S, IDLE_AWAY_S = 8.0, 0.4
-EYES_HOLD = 0.85
-"""Share of the head's turning that the eyes make good to keep looking at the viewer."""
+THINKING_LOOK_S, THINKING_AWAY_S = 0.8, 2.2
+THINKING_GAZE = 9 * DEGREE
+"""How far up somebody looks who looks for an answer."""
 MICRO_SACCADE_HZ = 1.4
 MICRO_SACCADE = 0.35 * DEGREE
 SACCADE_SHARE = 0.75
@@ -75,6 +76,11 @@ LARGEST_GAZE = 25 * DEGREE
 BREATH_HZ = 0.24
 BREATH_SHIFT, BREATH_PITCH = 0.0035, 0.25 * DEGREE
 LOUD_MEMORY_S = 1.0
+AROUSAL_S, CALM_S = 0.7, 8.0
+"""How lively a voice is: its loudness of late against that of the last seconds."""
+AROUSAL_PER_NAT = 0.25
+LEAST_AROUSAL, MOST_AROUSAL = 0.75, 1.35
+STEADY = Habits()
 
 
 class Behaviour:
@@ -95,39 +101,68 @@ class Behaviour:
         self._blink_shape = (0.09, 0.02, 0.24, 1.0)
         self._gaze, self._gaze_goal, self._gaze_base = np.zeros((3, 2))
         self._away = False
+        self._attention = "auto"
         self._look_left_s = float(self._rng.exponential(IDLE_LOOK_S) + 1.0)
         self._breath_start = math.sin(self._breath_phase)
+        self._gestures = Gestures(seed)
+        self._loud_late: float | None = None
+        self._loud_long = 0.0
 
-    def step(self, speaking: float, loudness: float) -> F32:
+    @property
+    def arousal(self) -> float:
+        """How lively the voice is, about 1; more when it rises over what it was in the last seconds."""
+        if self._loud_late is None:
+            return 1.0
+        over = AROUSAL_PER_NAT * (self._loud_late - self._loud_long)
+        return min(MOST_AROUSAL, max(LEAST_AROUSAL, 1 + over))
+
+    def step(self, speaking: float, loudness: float, habits: Habits = STEADY, attention: str = "auto") -> F32:
         """The face while `speaking` (0..1) with `loudness` (natural-log power); float32 [17]."""
         self._activity += (speaking - self._activity) * STEP_S / 0.8
-        amount = IDLE_AMOUNT + (1 - IDLE_AMOUNT) * self._activity
+        self._hear(speaking, loudness)
+        liveliness = 1 + (self.arousal - 1) * self._activity
+        amount = (IDLE_AMOUNT + (1 - IDLE_AMOUNT) * self._activity) * liveliness * habits.amount
         face = np.zeros(len(FACE_CHANNELS))
-        self._add_wander(face, amount)
-        self._add_accents(face, speaking, loudness)
+        self._add_wander(face, amount, STEP_S * habits.tempo)
+        self._add_accents(face, speaking, loudness, liveliness * habits.accents)
+        face += self._gestures.step(speaking, attention == "listening")
         face[AT["shift_x"]] += NECK_SHIFT_PER_RADIAN * face[AT["roll"]]
         face[AT["shift_y"]] += NECK_SHIFT_PER_RADIAN * face[AT["pitch"]]
         self._add_breath(face)
         if self._was_speaking and speaking < 0.5 and self._rng.random() < PHRASE_END_BLINK:
             self._blink_in_s = min(self._blink_in_s, float(self._rng.uniform(0.0, 0.3)))
         self._was_speaking = speaking >= 0.5
-        self._add_gaze(face, speaking)
-        self._add_blink(face, speaking)
+        self._add_gaze(face, speaking, attention)
+        self._add_blink(face, speaking, habits.blinks)
         for name in ("brow_inner", "brow_outer", "brow_down", "squint", "wide"):
             face[AT[name]] = max(0.0, face[AT[name]])
         return face.astype(np.float32)
 
-    def _add_wander(self, face: np.ndarray[tuple[int], np.dtype[np.float64]], amount: float) -> None:
+    def _hear(self, speaking: float, loudness: float) -> None:
+        if speaking < 0.5:
+            return
+        if self._loud_late is None:
+            self._loud_late = self._loud_long = loudness
+        self._loud_late += (loudness - self._loud_late) * STEP_S / AROUSAL_S
+        self._loud_long += (loudness - self._loud_long) * STEP_S / CALM_S
+
+    def _add_wander(
+        self, face: np.ndarray[tuple[int], np.dtype[np.float64]], amount: float, step_s: float
+    ) -> None:
         """Damped oscillators driven by noise: smooth, with most power about their rate."""
         drive = np.sqrt(4 * WANDER_DAMPING * WANDER_RATE**3) * WANDER_SPREAD
-        push = drive * self._rng.standard_normal(len(WANDERS)) / math.sqrt(STEP_S)
+        push = drive * self._rng.standard_normal(len(WANDERS)) / math.sqrt(step_s)
         pull = 2 * WANDER_DAMPING * WANDER_RATE * self._wander_speed + WANDER_RATE**2 * self._wander
-        self._wander_speed += STEP_S * (push - pull)
-        self._wander += STEP_S * self._wander_speed
+        self._wander_speed += step_s * (push - pull)
+        self._wander += step_s * self._wander_speed
         np.add.at(face, WANDER_CHANNEL, amount * self._wander)
 
     def _add_accents(
-        self, face: np.ndarray[tuple[int], np.dtype[np.float64]], speaking: float, loudness: float
+        self,
+        face: np.ndarray[tuple[int], np.dtype[np.float64]],
+        speaking: float,
+        loudness: float,
+        gain: float,
     ) -> None:
         """Nods and raised brows of 200-300 ms on syllables that stand out."""
         rise = loudness - self._loud_before
@@ -142,7 +177,7 @@ class Behaviour:
         if speaking > 0.5 and stands_out and self._since_accent_s > ACCENT_REST_S:
             self._since_accent_s = 0.0
             if self._rng.random() < ACCENT_CHANCE:
-                strength = self._rng.gamma(2.0, 0.5)
+                strength = gain * self._rng.gamma(2.0, 0.5)
                 self._accent_goal = strength * ACCENT_SPREAD * self._rng.standard_normal(len(ACCENT_SPREAD))
                 self._accent_goal[0] = abs(self._accent_goal[0])
                 brows = self._rng.random() < 0.5
@@ -164,18 +199,28 @@ class Behaviour:
         face[AT["shift_y"]] += BREATH_SHIFT * breath
         face[AT["pitch"]] += BREATH_PITCH * breath
 
-    def _add_gaze(self, face: np.ndarray[tuple[int], np.dtype[np.float64]], speaking: float) -> None:
+    def _add_gaze(
+        self, face: np.ndarray[tuple[int], np.dtype[np.float64]], speaking: float, attention: str
+    ) -> None:
         self._look_left_s -= STEP_S
+        thinking = attention == "thinking"
+        if attention != self._attention:  # a new look begins with the eyes
+            self._attention, self._away = attention, not thinking
+            self._look_left_s = min(self._look_left_s, float(self._rng.uniform(0.05, 0.3)))
         if self._look_left_s <= 0:
             self._away = not self._away
-            talking = speaking > 0.5
-            look_s, away_s = (TALKING_LOOK_S, TALKING_AWAY_S) if talking else (IDLE_LOOK_S, IDLE_AWAY_S)
+            look_s, away_s = (IDLE_LOOK_S, IDLE_AWAY_S)
+            if thinking:
+                look_s, away_s = THINKING_LOOK_S, THINKING_AWAY_S
+            elif speaking > 0.5:
+                look_s, away_s = TALKING_LOOK_S, TALKING_AWAY_S
             mean_s = away_s if self._away else look_s
             self._look_left_s = 0.2 + float(self._rng.gamma(2.0, mean_s / 2))
             before = self._gaze_base.copy()
             if self._away:
                 side = self._rng.choice((-1.0, 1.0)) * self._rng.uniform(4, 12) * DEGREE
-                self._gaze_base = np.array([side, self._rng.normal(1, 3) * DEGREE])
+                up = THINKING_GAZE * self._rng.uniform(0.3, 1) if thinking else 0.0
+                self._gaze_base = np.array([side, self._rng.normal(1, 3) * DEGREE - up])
             else:
                 self._gaze_base = np.zeros(2)
             self._gaze_goal = self._gaze_base
@@ -191,12 +236,14 @@ class Behaviour:
         face[AT["wide"]] -= 0.3 * max(0.0, float(gaze[1]))
         face[AT["squint"]] += 0.3 * max(0.0, float(gaze[1]))  # lids follow a lowered gaze
 
-    def _add_blink(self, face: np.ndarray[tuple[int], np.dtype[np.float64]], speaking: float) -> None:
+    def _add_blink(
+        self, face: np.ndarray[tuple[int], np.dtype[np.float64]], speaking: float, often: float
+    ) -> None:
         self._blink_in_s -= STEP_S
         self._blink_age_s += STEP_S
         closing_s, held_s, opening_s, depth = self._blink_shape
         if self._blink_in_s <= 0 and self._blink_age_s > closing_s + held_s + 0.6 * opening_s:
-            mean_s = TALKING_BLINK_S if speaking > 0.5 else IDLE_BLINK_S
+            mean_s = max(2 * BLINK_REST_S, (TALKING_BLINK_S if speaking > 0.5 else IDLE_BLINK_S) / often)
             self._blink_in_s = BLINK_REST_S + float(self._rng.gamma(1.4, (mean_s - BLINK_REST_S) / 1.4))
             self._blink_shape = (
                 float(self._rng.uniform(0.06, 0.10)),

@@ -2,6 +2,7 @@
 
     python -m sonic_stream.train.corpus --out DIR --part espeak --hours 8 --seed 1
     python -m sonic_stream.train.corpus --out DIR --part flite --hours 2
+    python -m sonic_stream.train.corpus --out DIR --part sung --hours 1
     python -m sonic_stream.train.corpus --out DIR --part still --hours 1.5
     python -m sonic_stream.train.corpus --out DIR --part recorded --recordings FOLDER
     python -m sonic_stream.train.corpus --out DIR --part festival --hours 0.2     (held out, for measuring)
@@ -30,7 +31,7 @@ from scipy.signal import butter, fftconvolve, sosfilt
 from sonic_stream.errors import BadInputError
 from sonic_stream.motion.features import FRAMES_PER_HOP, LogMel
 from sonic_stream.timebase import HOP_SAMPLES, MODEL_RATE_HZ
-from sonic_stream.train import sentences, speech
+from sonic_stream.train import sentences, singing, speech
 from sonic_stream.train.negatives import Rng, coloured_noise, crowd, still_sound
 from sonic_stream.train.phones import SILENCE, Segment, arpabet, spread
 from sonic_stream.train.speech import Utterance
@@ -142,6 +143,13 @@ def mixed_languages(seed: int) -> Iterator[Utterance]:
         yield next(speakers[names[int(rng.choice(len(names), p=shares / shares.sum()))]])
 
 
+def choir(seed: int) -> Iterator[Utterance]:
+    """Endless songs by espeak-ng's and flite's voices."""
+    spoken, recorded_voices = mixed_languages(seed + 500), speech.flite(seed + 500)
+    turns = (u for pair in itertools.zip_longest(spoken, recorded_voices) for u in pair if u)
+    return singing.songs(turns, seed)
+
+
 def held_out(seed: int) -> Iterator[Utterance]:
     """Festival's voices in turn, in batches."""
     for batch in itertools.count(seed):
@@ -192,7 +200,7 @@ class Shard:
         )
 
 
-PARTS = ("espeak", "flite", "festival", "still", "recorded")
+PARTS = ("espeak", "flite", "sung", "festival", "still", "recorded")
 
 
 def build(part: str, out: Path, hours: float, seed: int, recordings: Path | None = None) -> float:
@@ -203,12 +211,17 @@ def build(part: str, out: Path, hours: float, seed: int, recordings: Path | None
             raise BadInputError("The part 'recorded' needs --recordings FOLDER.")
         source = recorded(recordings)
     else:
-        source = {"espeak": mixed_languages, "flite": speech.flite, "festival": held_out, "still": still}[
-            part
-        ](seed)
+        makers = {
+            "espeak": mixed_languages,
+            "flite": speech.flite,
+            "sung": choir,
+            "festival": held_out,
+            "still": still,
+        }
+        source = makers[part](seed)
     shard, wanted, began = Shard(), hours * 3600 * 25, time.monotonic()
     for said in source:
-        if part in ("espeak", "flite"):
+        if part in ("espeak", "flite", "sung"):
             said = surrounded(rooms_and_wires(said, rng), rng)
         elif part == "festival":
             said = surrounded(said, rng)

@@ -33,7 +33,7 @@ from sonic_stream.train.phones import CLASSES, Segment
 from sonic_stream.train.targets import UNITS, Targets, targets
 from sonic_stream.types import F32, MOUTH_CHANNELS
 
-SHARES = {"espeak": 0.45, "flite": 0.17, "recorded": 0.28, "still": 0.10}
+SHARES = {"espeak": 0.42, "flite": 0.16, "sung": 0.05, "recorded": 0.27, "still": 0.10}
 """How often an utterance of each part is drawn (by length within the part)."""
 
 CHANNEL_SPREADS = {

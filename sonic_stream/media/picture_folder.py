@@ -94,7 +94,7 @@ class PictureFolder:
         try:
             self._folder.mkdir()
             if self._audio:
-                self._wave = wave.open(str(self._folder / SOUND), "wb")  # noqa: SIM115
+                self._wave = wave.open(str(self._folder / SOUND), "wb")
                 self._wave.setparams((self._audio.channels, 2, TICK_RATE, 0, "NONE", ""))
         except OSError as error:
             self._forget()

@@ -148,6 +148,16 @@ class FaceTracker:
         refined = TrackedFace(mean.astype(np.float32))
         return TrackedFace(refined.points, float(off.mean()) / max(refined.interocular, 1e-3))
 
+    def follow(self, image: U8, face: TrackedFace) -> TrackedFace | None:
+        """The same face in the next picture of a film, from one window: a fifth of the cost of `refine`.
+
+        None when it is lost.
+        """
+        with self._lock:
+            self._load()
+            found = self._track(image, _around(face, 1.0, 0.0))
+        return found if found is not None and _same(found, face) else None
+
     def _detect(self, image: U8, view: Window, least_score: float) -> list[Window]:
         """Windows about the faces that the detector sees in `view`."""
         seen = view.cut(image, fine=False)

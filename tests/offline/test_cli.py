@@ -97,7 +97,7 @@ SENTENCES = [
     ),
     (["render", "PORTRAIT", "TONE", "-o", "o.mp4", "--zzz"], "no option --zzz"),
     (["rendr", "PORTRAIT"], "did you mean 'render'?"),
-    (["zzz"], "there are render, motion, serve, doctor"),
+    (["zzz"], "there are render, motion, "),
     (["render", "PORTRAIT", "TONE", "-o", "o.mp4", "--dynamic-scale", "9"], "a number from 0 to 2"),
     (["render", "PORTRAIT", "TONE", "-o", "o.mp4", "--motion-scale", "-1"], "a number from 0 to 2"),
     (["render", "PORTRAIT", "TONE", "-o", "o.mp4", "--inference-steps", "0"], "a whole number from 1 to 8"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import aioice.ice
 from aiortc import RTCRtpReceiver, clock
-from aiortc.jitterbuffer import JitterFrame
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 
 _WRAP = 1 << 32
@@ -69,12 +69,35 @@ class _InOrder:
         return False, JitterFrame(data=data._data, timestamp=packet.timestamp)
 
 
+class _WholePictures(JitterBuffer):
+    """aiortc's video jitter buffer knows that a picture is whole when the next one begins, 40 ms later; the
+    marker of its last packet (RFC 3550) says so at once."""
+
+    def __init__(self) -> None:
+        super().__init__(capacity=512, is_video=True)
+
+    def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
+        frame = super()._remove_frame(sequence_number)
+        if frame is not None or self._origin is None:
+            return frame
+        data = b""
+        for count in range(self.capacity):
+            packet: Any = self._packets[(self._origin + count) % self.capacity]
+            if packet is None:
+                return None
+            data += packet._data
+            if packet.marker:
+                self.remove(count + 1)
+                return JitterFrame(data=data, timestamp=packet.timestamp)
+        return None
+
+
 def teach(receiver: RTCRtpReceiver, times: MediaTimes, kind: str) -> None:
     """Call it before the receiver runs."""
     patched: Any = receiver
     setattr(patched, "_RTCRtpReceiver__timestamp_mapper", times)  # noqa: B010 - a private name
-    if kind == "audio":
-        setattr(patched, "_RTCRtpReceiver__jitter_buffer", _InOrder())  # noqa: B010
+    buffer = _InOrder() if kind == "audio" else _WholePictures()
+    setattr(patched, "_RTCRtpReceiver__jitter_buffer", buffer)  # noqa: B010
     handle: Callable[[AnyRtcpPacket], Any] = patched._handle_rtcp_packet
 
     async def handle_rtcp_packet(packet: AnyRtcpPacket) -> None:

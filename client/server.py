@@ -30,7 +30,7 @@ def base_url(address: str) -> str:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # a port that is no number
         usable = False
-    if not usable or parts.path not in ("", "/") or parts.query:
+    if not usable or any(c.isspace() for c in address) or parts.path not in ("", "/") or parts.query:
         raise BadInputError(
             f"'{address}' is no server; write host:port such as {DEFAULT_ADDRESS}, or https://host:port."
         )

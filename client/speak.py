@@ -18,11 +18,9 @@ from typing import Any
 import websockets
 
 from client.server import DEFAULT_ADDRESS, Server
-from client.sources import file_packets, packets
+from client.sources import file_packets
 from sonic_stream.errors import BadInputError, MissingPieceError, SonicError
 from sonic_stream.timebase import TICK_RATE
-
-__all__ = ["main", "packets", "push", "running_session", "speak"]
 
 FINISH_S = 30.0
 """How long after its length the end of what was sent may take."""
@@ -36,16 +34,6 @@ async def only_session(server: Server) -> str:
     if not sessions:
         raise MissingPieceError("No face is on the air; open the page and press Start first.")
     return str(sessions[-1]["id"])
-
-
-def running_session(address: str) -> str:
-    """The same from outside an event loop."""
-
-    async def ask() -> str:
-        async with Server(address) as server:
-            return await only_session(server)
-
-    return asyncio.run(ask())
 
 
 def _untrusting(server: Server) -> ssl.SSLContext | None:

@@ -230,8 +230,12 @@ def targets(segments: Sequence[Segment], pictures: int) -> Targets:
         weight[near] += w
         if s.phone == P:
             shut_to_s = max(s.end_s - 0.015, s.start_s + 0.04)
-            shut[near] = np.maximum(shut[near], _bump(t[near], s.start_s + 0.005, shut_to_s, 0.05))
-            inside = (centres_s >= s.start_s) & (centres_s < shut_to_s)
+            before = segments[index - 1] if index else None
+            from_rest = before and before.phone == SILENCE and before.end_s - before.start_s >= REST_PAUSE_S
+            # Lips at rest are shut already: the first sound's closure is never opened before.
+            shut_from_s = s.start_s - WAKE_S if from_rest else s.start_s
+            shut[near] = np.maximum(shut[near], _bump(t[near], shut_from_s + 0.005, shut_to_s, 0.05))
+            inside = (centres_s >= shut_from_s) & (centres_s < shut_to_s)
             inside[np.argmin(np.abs(centres_s - (s.start_s + shut_to_s) / 2))] = True
             events[inside, 0] = 1
         if s.phone == F:

@@ -66,6 +66,10 @@ def note(sentence: str) -> None:
     print(f"note: {sentence}", file=sys.stderr)
 
 
+def say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
 @contextmanager
 def stop_cleanly() -> Iterator[None]:
     """SIGTERM ends the work as Ctrl-C does: by unwinding, so that nothing half-written stays."""

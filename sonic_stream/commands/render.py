@@ -1,4 +1,4 @@
-"""`sonic-stream render`: a portrait and a sound file become an mp4."""
+"""`sonic-stream render`: a portrait and a sound file become a video."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sonic_stream.commands.common import (
     add_duration,
     add_gains,
     note,
+    say,
     settings_of,
     stop_cleanly,
 )
@@ -23,17 +24,33 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     render = commands.add_parser(
         "render",
-        help="a portrait and a sound file become an mp4",
-        description="Writes an mp4 in which PORTRAIT speaks AUDIO: 25 pictures a second, the sound as it is.",
+        help="a portrait and a sound file become a video",
+        description="Writes a video in which PORTRAIT speaks AUDIO, with the sound as it is.",
         allow_abbrev=False,
     )
     render.add_argument("portrait", metavar="PORTRAIT", help="PNG, JPEG or WebP, or a bundled name")
     render.add_argument(
         "audio", metavar="AUDIO", help="wav, mp3, flac, m4a, ogg, opus, a video's sound, or a bundled name"
     )
-    render.add_argument("-o", "--output", required=True, metavar="OUT.mp4", help="the file to write")
+    render.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="a .mp4 or .webm file, or FOLDER/ for PNG pictures",
+    )
     add_duration(render)
     add_cut(render)
+    render.add_argument(
+        "--keep-resolution",
+        action="store_const",
+        const=True,
+        help="lay the talking square back into the whole portrait, at its own size",
+    )
+    render.add_argument("--fps", metavar="N", help="pictures a second: 24, 25, 30, 50 or 60 (25)")
+    render.add_argument(
+        "--crf", metavar="N", help="quality, 1 is best: to 51 for mp4 (18), to 63 for WebM (24)"
+    )
     add_gains(render)
     render.add_argument("--motion", metavar="IN.npz", help="play this stored motion instead of the sound's")
     render.add_argument("--write-motion", metavar="OUT.npz", help="store the motion that is shown")
@@ -59,6 +76,7 @@ def run(options: argparse.Namespace, parts: Parts | None) -> int:
             note,
             bar.update,
             parts or Parts(),
+            None if options.quiet else say,
         )
     if not options.quiet:
         print(

@@ -75,15 +75,18 @@ class FakeEngine:
         return [self._one(hop) for hop in batch]
 
     def _one(self, hop: HopInput) -> HopResult:
-        heard = self._open[hop.slot]
-        heard.append(hop.samples)
-        loudness = float(np.abs(heard.popleft()).mean())
-        pts = hop.pts - self._lookahead
+        if hop.motion is None:
+            heard = self._open[hop.slot]
+            heard.append(hop.samples)
+            loudness = float(np.abs(heard.popleft()).mean())
+            pts = hop.pts - self._lookahead
+            motion = _motion(pts, loudness)
+        else:  # shown as it is; the sound is not heard
+            motion, pts, loudness = hop.motion, hop.motion.pts, max(float(hop.motion.coeffs[0]), 0.0)
         if not hop.paint:
-            return HopResult(hop.slot, _motion(pts, loudness), VideoFrame(pts, NO_PICTURE, 0, hop.epoch))
+            return HopResult(hop.slot, motion, VideoFrame(pts, NO_PICTURE, 0, hop.epoch))
         image = np.full((self.size_px, self.size_px, 3), int(min(loudness * 4, 1) * 200), np.uint8)
         draw_code(image, (pts // FRAME_TICKS) % (1 << CODE_BITS))
-        motion = _motion(pts, loudness)
         return HopResult(hop.slot, motion, VideoFrame(pts, image, hop.controls.inference_steps, hop.epoch))
 
     def reset(self, slot: int) -> None:

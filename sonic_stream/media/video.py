@@ -30,6 +30,7 @@ from sonic_stream.types import F32, U8
 
 DEFAULT_CRF: Final = 18
 DEFAULT_PRESET: Final = "veryfast"
+MIN_SIDE_PX, MAX_SIDE_PX = 16, 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +176,11 @@ class VideoWriter:
         crf: int | None = None,
         preset: str = DEFAULT_PRESET,
     ) -> None:
-        if width % 2 or height % 2 or not (16 <= width <= 8192 and 16 <= height <= 8192):
-            raise BadInputError(f"A video of {width} x {height} is not possible; sides are even, 16 to 8192.")
+        if any(side % 2 or not MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in (width, height)):
+            raise BadInputError(
+                f"A video of {width} x {height} is not possible;"
+                f" sides are even, {MIN_SIDE_PX} to {MAX_SIDE_PX}."
+            )
         if TICK_RATE % fps:
             raise BadInputError(f"{fps} pictures a second are not possible; they must divide {TICK_RATE}.")
         self.path = check_output(path)

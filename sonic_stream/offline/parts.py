@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from sonic_stream.engine import Engine
+from sonic_stream.offline.estimate import available_memory
 from sonic_stream.timebase import Ticks
 from sonic_stream.types import F32, Controls, Identity, MotionFrame, PortraitSettings
 
@@ -74,3 +75,5 @@ class Parts:
     engine: Callable[[str], Engine] = _local_engine
     identify: Callable[[bytes, PortraitSettings], Identity] = _identify
     voice_model: Callable[[], VoiceModel] = _voice_model
+    available_memory: Callable[[], int | None] = available_memory
+    """Bytes that may be used; None where the system does not tell."""

@@ -123,11 +123,6 @@ def prepare(
     picture = load_image(image) if settings.output.keep_resolution else None
     pixels = _checked_pixels(picture)
     refuse_if_too_large(settings.portrait.min_resolution, parts.available_memory(), pixels)
-    if plan:
-        needs = estimate(
-            count, settings.portrait.min_resolution, settings.output, pixels, pace=machine_pace()
-        )
-        plan(needs.sentence())
     identity = parts.identify(image, settings.portrait)
     for sentence in (*identity.advice, *_room(identity)):
         note(sentence)
@@ -137,6 +132,11 @@ def prepare(
             f"The portrait is so large that the painted square is enlarged {whole.enlarged:.1f} times;"
             f" a min_resolution above {settings.portrait.min_resolution} is sharper, or a smaller portrait."
         )
+    if plan:
+        needs = estimate(
+            count, settings.portrait.min_resolution, settings.output, pixels, pace=machine_pace()
+        )
+        plan(needs.sentence())
     stage_s["identity"] = time.perf_counter() - begin
     begin = time.perf_counter()
     engine = parts.engine(settings.device)

@@ -53,10 +53,10 @@ def test_the_sentence_is_for_people():
     assert "about 2.5 h and" in e.Estimate(50, GB, 9000).sentence()
 
 
-def test_a_render_tells_its_plan_first_and_refuses_before_anything_is_loaded(tmp_path, portrait, tone, parts):
+def test_a_render_tells_its_plan_and_refuses_before_anything_is_loaded(tmp_path, portrait, tone, parts):
     told: list[str] = []
     render(portrait, tone(1.0), tmp_path / "o.mp4", parts=parts, note=told.append, plan=told.append)
-    assert told[0].startswith("25 pictures will take about") and "turned by 12 degrees" in told[1]
+    assert told[1].startswith("25 pictures will take about") and "turned by 12 degrees" in told[0]
 
     def never(*_):
         raise AssertionError("loaded in vain")

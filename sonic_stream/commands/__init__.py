@@ -6,7 +6,14 @@ parts are imported inside `run`, so that `--help` stays quick.
 
 from __future__ import annotations
 
-from sonic_stream.commands import calibrate, doctor, motion, render, serve
+from sonic_stream.commands import batch, calibrate, doctor, motion, render, serve
 
-ALL = {"render": render, "motion": motion, "calibrate": calibrate, "serve": serve, "doctor": doctor}
+ALL = {
+    "render": render,
+    "motion": motion,
+    "batch": batch,
+    "calibrate": calibrate,
+    "serve": serve,
+    "doctor": doctor,
+}
 """Every command by its name, in the order that the help shows."""

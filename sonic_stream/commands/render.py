@@ -16,9 +16,11 @@ from sonic_stream.commands.common import (
     settings_of,
     stop_cleanly,
 )
+from sonic_stream.errors import BadInputError
 
 if TYPE_CHECKING:
     from sonic_stream.offline import Parts
+    from sonic_stream.offline.upload import Destination
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
@@ -51,6 +53,11 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     render.add_argument(
         "--crf", metavar="N", help="quality, 1 is best: to 51 for mp4 (18), to 63 for WebM (24)"
     )
+    render.add_argument("--upload", metavar="URL", help="send the finished file there; it is kept here, too")
+    render.add_argument("--upload-method", default="PUT", metavar="M", help="PUT or POST (PUT)")
+    render.add_argument(
+        "--upload-header", action="append", default=[], metavar="'NAME: VALUE'", help="may be given again"
+    )
     add_gains(render)
     render.add_argument("--motion", metavar="IN.npz", help="play this stored motion instead of the sound's")
     render.add_argument("--write-motion", metavar="OUT.npz", help="store the motion that is shown")
@@ -63,7 +70,9 @@ def run(options: argparse.Namespace, parts: Parts | None) -> int:
     from sonic_stream.offline.parts import Parts
     from sonic_stream.offline.progress import Bar
     from sonic_stream.offline.rendering import render_file
+    from sonic_stream.offline.upload import upload
 
+    to = _destination(options)
     with stop_cleanly(), Bar(options.quiet) as bar:
         report = render_file(
             options.portrait,
@@ -84,4 +93,21 @@ def run(options: argparse.Namespace, parts: Parts | None) -> int:
             f"{report.wall_s:.1f} s (drawn at {report.realtime_factor:.2f} x real time).",
             file=sys.stderr,
         )
+    if to:
+        with stop_cleanly(), Bar(options.quiet, "B") as bar:
+            upload(report.path, to, bar.update, note)
+        if not options.quiet:
+            say(f"{report.path}: uploaded to {to.shown}.")
     return 0
+
+
+def _destination(options: argparse.Namespace) -> Destination | None:
+    """Where the file is sent, checked before the work. Errors: `BadInputError`."""
+    from sonic_stream.media.picture_folder import is_folder
+    from sonic_stream.offline.upload import destination
+
+    if options.upload is None:
+        return None
+    if is_folder(options.output):
+        raise BadInputError(f"--upload sends one file, but '{options.output}' is a folder of pictures.")
+    return destination(options.upload, options.upload_method, options.upload_header)

@@ -16,8 +16,8 @@ _REDRAW_LOG_S: Final = 10.0
 class Bar:
     """Appears with the first `update`, so that notes and refusals come before it."""
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, quiet: bool, unit: str = " pictures") -> None:
+        self._quiet, self._unit = quiet, unit
         self._bar: Any = None
 
     def update(self, done: int, total: int) -> None:
@@ -25,7 +25,10 @@ class Bar:
             return
         if self._bar is None:
             interval_s = _REDRAW_S if sys.stderr.isatty() else _REDRAW_LOG_S
-            self._bar = tqdm(total=total, unit=" pictures", file=sys.stderr, mininterval=interval_s)
+            self._bar = tqdm(
+                total=total, unit=self._unit, unit_scale=self._unit == "B", file=sys.stderr,
+                mininterval=interval_s,
+            )  # fmt: skip
         self._bar.update(done - self._bar.n)
 
     def __enter__(self) -> Self:

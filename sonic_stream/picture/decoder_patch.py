@@ -132,7 +132,7 @@ def make_frame(region: str, head: Head, identity: Identity, rig: Rig, portrait_v
 
 
 def cut(image: U8, matrix: F32, size: tuple[int, int]) -> U8:
-    """The patch uint8 [h, w, 3] of `size` (w, h) that `matrix` lays on `image`; beyond it, the edge goes on."""
+    """The patch uint8 [h, w, 3] of `size` (w, h) that `matrix` lays on `image`; beyond it the edge goes on."""
     pace = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     shrink = int(max(1, round(pace)))
     if shrink > 1:  # a large picture is averaged first, or fine grain would turn into noise

@@ -14,7 +14,7 @@ from sonic_stream.picture.rims import gaps
 from sonic_stream.types import CHANNEL_INDEX, F32, U8, Identity
 
 _STILL, _MOVING = 0.03, 0.18
-"""Movement of the skin about the mouth, head units, up to which it is the portrait's and from which it is not."""
+"""Movement of the skin about the mouth, head units: up to here the portrait's own, from here wholly not."""
 _LIDS_WAKE = 5.0
 """How soon lids count as moved: wholly at a fifth of a blink, or of a radian of gaze."""
 

@@ -149,9 +149,8 @@ class _Parts:
         opening = lips.opening()
         if opening is not None:
             self.interior.paint(out, placed, pose.rotation, *opening)
-        return out, Scene(
-            coeffs, vertices, placed, moved, pose, lips, tuple(eye and eye.slit for eye in eyes)
-        )
+        lids = tuple(None if eye is None else eye.slit for eye in eyes)
+        return out, Scene(coeffs, vertices, placed, np.asarray(moved, np.float32), pose, lips, lids)
 
     def _coarse_flow(self, pose: Pose, change: F32) -> F32:
         """Portrait positions float32 [n, n, 2] at nodes that span the frame."""

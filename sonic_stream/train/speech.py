@@ -39,7 +39,7 @@ ESPEAK_VARIANTS = """
     klatt2 klatt3 klatt4 klatt6 linda m1 m2 m3 m4 m5 m6 m7 m8 marcelo max michel miguel norbert
     pablo paul pedro quincy robert sandro shelby steph steph2 steph3 travis victor zac
 """
-"""Names of espeak-ng's voice variants, space-separated; without 'rob', which crashes the library now and then."""
+"""Names of espeak-ng's voice variants, space-separated; 'rob' crashes the library now and then."""
 ENGLISH_ACCENTS = ("en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-029")
 FLITE_VOICES = {"slt": 175, "rms": 105, "awb": 125}
 """Voices and their usual pitch, Hz."""

@@ -103,6 +103,10 @@ class AudioFile:
             found.sample_rate, found.channels, length, found.peak, _notes(found, seconds(length))
         )
 
+    def recorded(self) -> Iterator[F32]:
+        """The samples as they stand in the file: float32 [C, N] at its own rate, C = 1 or 2."""
+        return self._decoded(_Pass())
+
     def blocks(self) -> Iterator[F32]:
         """The sound as the model hears it: float32 [N] mono within -1..1 at 48 kHz, exactly
         `AudioInfo.ticks` samples in all, in blocks of well under a second."""

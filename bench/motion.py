@@ -276,6 +276,21 @@ def step_ms(animator: Animator, sound: F32) -> tuple[float, float]:
     return float(np.median(times[50:]) * 1e3), float(np.quantile(times[50:], 0.95) * 1e3)
 
 
+def batch_ms(slots: int = 64) -> float | None:
+    """Median of a step of that many slots on a GPU; None without one."""
+    if not torch.cuda.is_available():
+        return None
+    animator = Animator.load(slots, 2, device="cuda")
+    rng = np.random.default_rng(2)
+    times = []
+    for i in range(200):
+        hops = rng.normal(0, 0.1, (slots, HOP_SAMPLES)).astype(np.float32)
+        began = time.perf_counter()
+        animator.step(list(range(slots)), [i * FRAME_TICKS] * slots, hops, [Controls()] * slots)
+        times.append(time.perf_counter() - began)
+    return float(np.median(times[50:]) * 1e3)
+
+
 def looks_away(face: F32) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Pictures in which the eyes, head's turn made good, are off the viewer by more than 3.4 degrees."""
     sideways = face[:, CHANNEL_INDEX["gaze_x"]] + EYES_HOLD * face[:, CHANNEL_INDEX["yaw"]]
@@ -429,6 +444,7 @@ def main() -> None:
         "stream_error": stream_error(a.weights, voice),
         "step_ms": median_ms,
         "step_p95_ms": p95_ms,
+        "gpu_batch_64_ms": batch_ms(),
         "params": sum(p.numel() for p in net.parameters()),
         "lookahead_ms": a.lookahead * 1000 / FPS,
         "behaviour": moves,

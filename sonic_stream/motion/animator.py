@@ -63,13 +63,15 @@ class Animator:
         self._slots = [self._fresh(0) for _ in range(capacity)]
 
     @classmethod
-    def load(cls, capacity: int = 4, lookahead_hops: int = 2, path: Path = SHIPPED) -> Animator:
-        """With the shipped weights, or those at `path`.
+    def load(
+        cls, capacity: int = 4, lookahead_hops: int = 2, path: Path = SHIPPED, device: str = "cpu"
+    ) -> Animator:
+        """With the shipped weights, or those at `path`, on "cpu" or "cuda".
 
         Errors: `MissingPieceError` where they are absent or of another version.
         """
         net, units = load_net(path)
-        return cls(best_backend(net, path), net.config, units, capacity, lookahead_hops)
+        return cls(best_backend(net, path, device), net.config, units, capacity, lookahead_hops)
 
     @property
     def lookahead(self) -> Ticks:
@@ -82,7 +84,7 @@ class Animator:
 
     @property
     def backend(self) -> str:
-        """What runs the network: 'onnxruntime' or 'torch'."""
+        """What runs the network: 'onnxruntime', 'torch', or 'torch on cuda'."""
         return self._backend.name
 
     def _fresh(self, seed: int) -> _Slot:

@@ -7,6 +7,7 @@ A backend owns the state of all slots; the caller names the rows it wants to adv
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import warnings
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from sonic_stream.motion.features import FRAMES_PER_HOP, MELS
 from sonic_stream.motion.model import MotionNet, NetState
 from sonic_stream.types import F32
 
@@ -65,6 +67,66 @@ class TorchBackend:
         return out.curves[:, 0].numpy(), out.events[:, 0].numpy()
 
 
+class AllSlotsBackend:
+    """Torch with every slot in one step of fixed shape, and a mask for those that run: made for a GPU.
+
+    There the step is captured once as a CUDA graph and replayed, because launching so small a network's
+    kernels one by one takes longer than running them. On another device the same step runs as it is.
+    """
+
+    def __init__(self, net: MotionNet, device: torch.device) -> None:
+        self.name = f"torch on {device.type}"
+        self._net, self._device = copy.deepcopy(net).to(device), device
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self.open(1)
+
+    @torch.inference_mode()
+    def open(self, slots: int) -> None:
+        self._rest = self._net.rest(1)
+        self._state = self._net.rest(slots)
+        self._mel = torch.zeros(slots, FRAMES_PER_HOP, MELS, device=self._device)
+        self._run = torch.zeros(slots, dtype=torch.bool, device=self._device)
+        self._out = self._advance()  # with no slot running: the state stays
+        if self._device.type == "cuda":
+            self._capture()
+
+    def _advance(self) -> tuple[torch.Tensor, torch.Tensor]:
+        out, after = self._net(self._mel, self._state, self._run)
+        for kept, new in zip(self._state, after, strict=True):
+            kept.copy_(new)
+        return out.curves[:, 0], out.events[:, 0]
+
+    def _capture(self) -> None:
+        # Libraries want to have run before they are recorded.
+        aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                self._advance()
+        torch.cuda.current_stream(self._device).wait_stream(aside)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._out = self._advance()
+
+    @torch.inference_mode()
+    def reset(self, slot: int) -> None:
+        for kept, rest in zip(self._state, self._rest, strict=True):
+            kept[slot] = rest[0]
+
+    @torch.inference_mode()
+    def step(self, slots: list[int], mel_SFM: F32) -> tuple[F32, F32]:
+        rows = torch.tensor(slots, device=self._device)
+        self._mel[rows] = torch.from_numpy(mel_SFM).to(self._device)
+        self._run.zero_()
+        self._run[rows] = True
+        if self._graph is not None:
+            self._graph.replay()
+            curves, events = self._out
+        else:
+            curves, events = self._advance()
+        return curves[rows].cpu().numpy(), events[rows].cpu().numpy()
+
+
 class OnnxBackend:
     """ONNX Runtime on one thread."""
 
@@ -113,8 +175,11 @@ def onnx_session(weights: Path) -> object | None:
     return session if made_of == hash_of(weights) else None
 
 
-def best_backend(net: MotionNet, weights: Path) -> Backend:
-    """ONNX Runtime if it has these very weights, else torch, with a warning."""
+def best_backend(net: MotionNet, weights: Path, device: str = "cpu") -> Backend:
+    """For "cuda" all slots at once there; else ONNX Runtime if it has these very weights, else torch, with a
+    warning."""
+    if device == "cuda":
+        return AllSlotsBackend(net, torch.device("cuda"))
     session = onnx_session(weights)
     if session is not None:
         return OnnxBackend(session, net)

@@ -5,9 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sonic_stream.motion import Animator
-from sonic_stream.motion.backends import Backend, OnnxBackend, TorchBackend, best_backend, onnx_session
+from sonic_stream.motion.backends import (
+    AllSlotsBackend,
+    Backend,
+    OnnxBackend,
+    TorchBackend,
+    best_backend,
+    onnx_session,
+)
 from sonic_stream.motion.features import FRAMES_PER_HOP, MELS
 from sonic_stream.motion.weights import SHIPPED, load_net
 from sonic_stream.types import F32
@@ -23,18 +31,23 @@ def backends() -> list[Backend]:
     net, _ = load_net()
     session = onnx_session(SHIPPED)
     assert session is not None, "the shipped ONNX file is missing or older than the weights"
-    both: list[Backend] = [TorchBackend(net), OnnxBackend(session, net)]
+    both: list[Backend] = [
+        TorchBackend(net),
+        OnnxBackend(session, net),
+        AllSlotsBackend(net, torch.device("cpu")),
+    ]
     for backend in both:
         backend.open(3)
     return both
 
 
-def test_both_give_the_same_for_any_mixture_of_slots(backends: list[Backend]) -> None:
+def test_all_give_the_same_for_any_mixture_of_slots(backends: list[Backend]) -> None:
     for i, slots in enumerate(([0], [0, 1], [2, 1, 0], [1], [2, 0]) * 8):
         mel = some_mel(len(slots), i)
-        torch_out, onnx_out = (backend.step(slots, mel) for backend in backends)
-        for a, b in zip(torch_out, onnx_out, strict=True):
-            assert np.allclose(a, b, atol=1e-4)
+        want, *others = (backend.step(slots, mel) for backend in backends)
+        for other in others:
+            for a, b in zip(want, other, strict=True):
+                assert np.allclose(a, b, atol=1e-4)
 
 
 def test_a_reset_slot_is_as_new_and_the_others_go_on(backends: list[Backend]) -> None:
@@ -78,3 +91,18 @@ def test_an_exported_network_is_used_and_agrees(small_weights: Path, tmp_path: P
     for i in range(9):
         one, other = (backend.step([0], some_mel(1, i))[0] for backend in (made, plain))
         assert np.allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU, and this machine has none")
+def test_the_captured_step_gives_the_same_on_a_gpu() -> None:
+    net, _ = load_net()
+    plain = TorchBackend(net)
+    plain.open(4)
+    wanted = [
+        plain.step(slots, some_mel(len(slots), i)) for i, slots in enumerate(([0, 2], [1], [3, 0], [2, 1]))
+    ]
+    captured = AllSlotsBackend(net, torch.device("cuda"))
+    captured.open(4)
+    for i, (slots, want) in enumerate(zip(([0, 2], [1], [3, 0], [2, 1]), wanted, strict=True)):
+        for a, b in zip(want, captured.step(slots, some_mel(len(slots), i)), strict=True):
+            assert np.allclose(a, b, atol=1e-3)

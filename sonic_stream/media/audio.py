@@ -74,6 +74,7 @@ class AudioFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = f"'{path}'"
+        self._stamp = _stamp(path)
 
     def check(self, allow_silence: bool = False) -> AudioInfo:
         """Reads the file once from end to end.
@@ -134,6 +135,7 @@ class AudioFile:
 
     def _decoded(self, found: _Pass) -> Iterator[F32]:
         """Float32 [C, N] at the file's own rate, C constant; fills `found` on the way."""
+        self._refuse_if_changed()
         with _open(self.path, self.name) as container:
             stream = container.streams.audio[0]
             found.promised_s = _promised_s(self.path, container, stream)
@@ -158,6 +160,15 @@ class AudioFile:
                     )
                 found.samples += block.shape[1]
                 yield block
+        self._refuse_if_changed()
+
+    def _refuse_if_changed(self) -> None:
+        """The file is read several times, and its lips and its sound must be of one recording."""
+        if _stamp(self.path) != self._stamp:
+            raise BadInputError(
+                f"The sound {self.name} was changed or removed while it was in use; start again when it is"
+                " finished."
+            )
 
 
 def open_audio(path: str | Path) -> AudioFile:
@@ -185,6 +196,15 @@ def open_audio(path: str | Path) -> AudioFile:
     with _open(path, name):
         pass
     return AudioFile(path)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What tells whether a file is still the same; zeros where it is gone."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _open(path: Path, name: str) -> av.container.InputContainer:

@@ -2,8 +2,8 @@
 
 First message, text: `{"rate": 24000, "format": "s16le" | "f32le", "channels": 1, "live": false}`. Then binary
 chunks of any size, `{"end": true}` after each utterance if the program knows, `{"interrupt": true}` to stop.
-Events come back as JSON. A program that sends faster than real time is slowed down by TCP: two seconds of
-its sound are kept, not more.
+Events come back as JSON. A program may send faster than real time: it is read ahead (`server.read_ahead`),
+and slowed down by TCP only when that is full.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from server.errors import kind_of
 from server.hub import hub_of
 from server.live import LiveFace
+from server.read_ahead import ReadAhead, Sent
 from sonic_stream.config import nearest
 from sonic_stream.errors import BadInputError, SonicError
 from sonic_stream.media.resample import check_rate
@@ -83,13 +84,21 @@ class PcmReader:
 
     def read(self, data: bytes) -> F32:
         """float32 [N] mono -1..1. Errors: `BadInputError` for floats that are not finite."""
+        return self.decode(self.whole(data))
+
+    def whole(self, data: bytes) -> bytes:
+        """The whole samples there are by now, still as bytes."""
         data = self._rest + data
-        whole = len(data) - len(data) % self._layout.width
-        self._rest = data[whole:]
+        length = len(data) - len(data) % self._layout.width
+        self._rest = data[length:]
+        return data[:length]
+
+    def decode(self, whole: bytes) -> F32:
+        """What `whole` gave, as `read` does."""
         if self._layout.kind == "s16le":
-            samples = np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
+            samples = np.frombuffer(whole, "<i2").astype(np.float32) / 32768
         else:
-            samples = np.frombuffer(data[:whole], "<f4").astype(np.float32)
+            samples = np.frombuffer(whole, "<f4").astype(np.float32)
             if not np.isfinite(samples).all():
                 raise BadInputError("The sound holds values that are not numbers; is it really f32le?")
             samples = np.clip(samples, -1, 1)
@@ -149,37 +158,80 @@ async def _tell(socket: WebSocket, events: asyncio.Queue[dict[str, Any]]) -> Non
 
 
 async def _hear(socket: WebSocket, face: LiveFace) -> None:
-    layout: Format | None = None
-    reader: PcmReader | None = None
-    while True:
-        message = await socket.receive()
-        if message["type"] == "websocket.disconnect":
-            return
-        text, data = message.get("text"), message.get("bytes")
-        if len(text or data or "") > MESSAGE_LIMIT:
-            raise BadInputError(f"A message may have {MESSAGE_LIMIT // 2**20} MB; send smaller chunks.")
-        if text is not None and layout is None:
-            layout = read_format(text)
-            reader = PcmReader(layout)
-            await socket.send_json({"type": "ready", "epoch": face.session.epoch})
-        elif layout is None or reader is None:
-            raise BadInputError("Say what the bytes mean first: a JSON message with rate and format.")
-        elif data is not None:
-            samples = reader.read(data)
-            if len(samples):
-                await face.push(samples, layout.rate_hz, layout.live)
-        else:
-            _obey(face, text or "")
+    """Reads and speaks until the program has gone and all it sent was handed on."""
+    layout, ahead = await _read_layout(socket, face), ReadAhead()
+    if layout is None:
+        return
+    reader = PcmReader(layout)
+    reading = asyncio.create_task(_read(socket, face, reader, ahead), name="read ahead")
+    speaking = asyncio.create_task(_speak(face, layout, reader, ahead), name="speak ahead")
+    try:
+        await asyncio.wait({reading, speaking}, return_when=asyncio.FIRST_EXCEPTION)
+        for task in (reading, speaking):
+            if task.done():
+                task.result()
+    finally:
+        for task in (reading, speaking):
+            task.cancel()
+        await asyncio.gather(reading, speaking, return_exceptions=True)
 
 
-def _obey(face: LiveFace, text: str) -> None:
+async def _read_layout(socket: WebSocket, face: LiveFace) -> Format | None:
+    """From the first message; None when the program goes instead. Errors: `BadInputError`."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        return None
+    text = message.get("text")
+    _check_size(text or message.get("bytes") or b"")
+    if text is None:
+        raise BadInputError("Say what the bytes mean first: a JSON message with rate and format.")
+    layout = read_format(text)
+    await socket.send_json({"type": "ready", "epoch": face.session.epoch})
+    return layout
+
+
+def _check_size(data: str | bytes) -> None:
+    if len(data) > MESSAGE_LIMIT:
+        raise BadInputError(f"A message may have {MESSAGE_LIMIT // 2**20} MB; send smaller chunks.")
+
+
+async def _read(socket: WebSocket, face: LiveFace, reader: PcmReader, ahead: ReadAhead) -> None:
+    try:
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text, data = message.get("text"), message.get("bytes")
+            _check_size(text or data or b"")
+            if data is not None:
+                await ahead.put(Sent(reader.whole(data), face.session.epoch))
+            elif _obey(face, text or ""):
+                await ahead.put(Sent(None, face.session.epoch))
+            else:
+                ahead.clear()
+    finally:
+        ahead.close()
+
+
+async def _speak(face: LiveFace, layout: Format, reader: PcmReader, ahead: ReadAhead) -> None:
+    while (sent := await ahead.take()) is not None:
+        if sent.epoch != face.session.epoch:
+            continue  # interrupted before its turn came
+        if sent.data is None:
+            face.end_utterance()
+        elif sent.data:
+            await face.push(reader.decode(sent.data), layout.rate_hz, layout.live)
+
+
+def _obey(face: LiveFace, text: str) -> bool:
+    """True for the end of an utterance, False for an interruption, which is carried out at once."""
     try:
         told = json.loads(text)
     except ValueError:
         told = None
     if told == {"end": True}:
-        face.end_utterance()
-    elif told == {"interrupt": True}:
+        return True
+    if told == {"interrupt": True}:
         face.interrupt()
-    else:
-        raise BadInputError('Between chunks only {"end": true} and {"interrupt": true} are understood.')
+        return False
+    raise BadInputError('Between chunks only {"end": true} and {"interrupt": true} are understood.')

@@ -21,10 +21,6 @@ from sonic_stream.types import Identity, PortraitSettings
 
 __all__ = ["ServerSettings", "serve"]
 
-RECEIVE_BUFFER = 128 * 1024
-"""Bytes that TCP keeps for a connection. A program that sends sound faster than it is spoken fills this and
-its own buffer; a ping waits behind all of it, and programs hang up when it takes more than 20 s."""
-
 
 def load_voices() -> Voices:
     """The voices that are installed; none is no error, the reason is kept for the page."""
@@ -107,7 +103,6 @@ def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         listening.bind(address)
     except (OSError, OverflowError) as error:
         raise BadInputError(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay, cKDTree
 
 from sonic_stream.face.head import HEAD_VERSION, PARTS
+from sonic_stream.train.landmarks import mirrored_places
 
 Array = NDArray[Any]
 
@@ -59,7 +60,7 @@ class Source:
     def read(cls, folder: Path) -> Source:
         z = np.load(folder / "ict_facekit.npz")
         index = json.loads((folder / "index.json").read_text())
-        return cls(
+        source = cls(
             z["V"],
             z["E"].astype(np.float32),
             z["I"].astype(np.float32),
@@ -70,6 +71,10 @@ class Source:
             np.load(folder / "mediapipe_to_ict.npz")["idx"],
             {k: (a, b) for k, (a, b) in index["vertex_ranges_half_open"].items()},
         )
+        opened = source.shape(jawOpen=0.8, mouthUpperUp=0.4, eyeBlink=-0.3)
+        lips = RIM_UPPER + RIM_LOWER
+        places = mirrored_places(source.landmarks, lips, (source.vertices, opened), source.ranges["face"][1])
+        return replace(source, landmarks=places)
 
     def shape(self, **weights: float) -> Array:
         """The mean head with expressions; a name without side moves both."""

@@ -1,9 +1,16 @@
-"""Sound against picture in a real browser: `python -m bench.sync [--seconds 20]`.
+"""Sound against picture in a real browser, also in trouble: `python -m bench.sync [clean loss stall delay]`.
 
-A tone of 0.2 s every second goes through the audio socket of the stand-in server, whose pictures brighten
-with the sound of their own instant. The page sees the flash (`requestVideoFrameCallback`) and hears the
-beep (an AudioWorklet); their distance, picture minus sound, is printed for every second. The detector's
-own way through WebAudio takes about 35 ms (`DETECTOR_MS`), which is allowed for. Last line: JSON.
+A buzz of 0.2 s every second goes through the audio socket; the server marks the pictures that belong to it
+(`bench.stage`). The page sees the mark appear (`requestVideoFrameCallback`) and hears the buzz begin (an
+AudioWorklet); picture minus sound is taken for every second. The detector's own way through WebAudio takes
+about 35 ms (`DETECTOR_MS`), which is allowed for.
+
+  clean   nothing is wrong
+  loss    3 % of all datagrams lost, the others 20 to 50 ms late, both ways
+  stall   the engine stands still for 1.5 s at the 12th second
+  delay   every picture leaves 400 ms after its sound
+
+`--docs` writes the table into docs/latency.md. Last line: JSON.
 """
 
 from __future__ import annotations
@@ -11,128 +18,162 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import subprocess
 import sys
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import websockets
 
-from bench.live import CHROMIUM, FLAGS, free_port
+from bench import report
+from bench.chromium import CHROMIUM, DETECTOR_MS, beeps, nearest_ms, page_of, served, start, watch
+from bench.relay import Network
 from sonic_stream.timebase import TICK_RATE
 
-DETECTOR_MS = 35.0
-"""From WebRTC's output to the worklet, by an earlier calibration; good to about ten milliseconds."""
+TOLERANCE_MS = 45.0
+"""ITU-R BT.1359: sound that is early by more is noticed."""
+SETTLED_S = 5
 
-WATCH = """async () => {
-  const seen = window.seen = {flash: [], beep: []};
-  const video = document.getElementById("video");
-  const paper = new OffscreenCanvas(8, 8).getContext("2d", {willReadFrequently: true});
-  let bright = false;
-  const look = (now, frame) => {
-    paper.drawImage(video, video.videoWidth / 3, video.videoHeight / 2, 8, 8, 0, 0, 8, 8);
-    const is = paper.getImageData(4, 4, 1, 1).data[1] > 50;
-    if (is && !bright) seen.flash.push(frame.expectedDisplayTime);
-    bright = is;
-    video.requestVideoFrameCallback(look);
-  };
-  video.requestVideoFrameCallback(look);
-  const code = `registerProcessor("onset", class extends AudioWorkletProcessor {
-    last = -1;
-    process(inputs) {
-      const heard = inputs[0][0] || [];
-      for (let k = 0; k < heard.length; k++) if (Math.abs(heard[k]) > 0.05) {
-        const at = currentTime + k / sampleRate;
-        if (at - this.last > 0.3) this.port.postMessage(at);
-        this.last = at;
-      }
-      return true;
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong, and how long it is looked at."""
+
+    words: str
+    stage: tuple[str, ...] = ()
+    network: Network | None = None
+    seconds: int = 25
+
+
+TROUBLES = {
+    "clean": Trouble("nothing wrong"),
+    "loss": Trouble("3 % loss, 30 ms jitter", network=Network(0.03, 0.02, 0.03)),
+    "stall": Trouble("engine stalls 1.5 s", stage=("--stall-s", "1.5", "--stall-at", "12")),
+    "delay": Trouble("pictures leave 400 ms late", stage=("--video-delay-ms", "400"), seconds=45),
+}
+
+COLUMNS = {
+    "trouble": "trouble",
+    "median_ms": "median, ms",
+    "worst_ms": "worst from second 5, ms",
+    "within": "within 45 ms",
+    "converged_s": "within from second",
+    "fps": "pictures/s",
+    "longest_gap_ms": "longest still, ms",
+    "browser_ms": "browser's own estimate, ms",
+    "sender_p99_ms": "at the sender, p99, ms",
+}
+
+
+DETAILS = {
+    "each_ms": "picture minus sound",
+    "audio_wait": "sound waits in the browser",
+    "video_wait": "pictures wait in the browser",
+}
+
+
+async def measure(name: str, engine: str, size: int) -> dict[str, Any]:
+    """One row of the table."""
+    trouble = TROUBLES[name]
+    stage = ["bench.stage", "--size", str(size), *(["--fake"] if engine == "fake" else []), *trouble.stage]
+    sound = np.rint(beeps(trouble.seconds) * 32767).astype("<i2").tobytes()
+    async with served(*stage) as url, page_of(url, trouble.network) as page:
+        session = await start(page)
+        await watch(page)
+        status = asyncio.create_task(_status(url, session, trouble.seconds))
+        await _speak(f"ws{url.removeprefix('http')}/api/sessions/{session}/audio", sound)
+        seen = await page.evaluate("seen")
+        stats = await status
+    return {"trouble": trouble.words, **figures(seen), "sender_p99_ms": stats.get("skew_p99_ms")}
+
+
+def figures(seen: dict[str, list[float]]) -> dict[str, Any]:
+    """What the detectors saw, as numbers; a flash and its beep are at most half a second apart."""
+    pairs = nearest_ms(seen["flash"], seen["beep"])
+    begin = min(seen["beep"][:1] + seen["flash"][:1], default=0.0)
+    apart = [((at - begin) / 1000, value + DETECTOR_MS) for at, value in pairs]
+    settled = [value for at_s, value in apart if at_s >= SETTLED_S]
+    outside = [at_s for at_s, value in apart if abs(value) > TOLERANCE_MS]
+    frames = np.array([at for at in seen["frames"] if at >= begin])
+    return {
+        "each_ms": [round(value) for _, value in apart],
+        "audio_wait": seen["audio_wait"],
+        "video_wait": seen["video_wait"],
+        "median_ms": _rounded(np.median(settled)) if settled else None,
+        "worst_ms": _rounded(max(settled, key=abs)) if settled else None,
+        "within": f"{sum(abs(v) <= TOLERANCE_MS for v in settled)}/{len(settled)}",
+        "converged_s": round(max(outside, default=-1.0)) + 1,
+        "fps": _rounded((len(frames) - 1) * 1000 / np.ptp(frames)) if len(frames) > 1 else None,
+        "longest_gap_ms": _rounded(np.diff(frames).max()) if len(frames) > 1 else None,
+        "browser_ms": _rounded(np.median(seen["skew"][SETTLED_S:])) if seen["skew"][SETTLED_S:] else None,
     }
-  })`;
-  const context = new AudioContext({sampleRate: 48000, latencyHint: "interactive"});
-  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], {type: "text/javascript"})));
-  const node = new AudioWorkletNode(context, "onset");
-  context.createMediaStreamSource(video.srcObject).connect(node);
-  const nowhere = new GainNode(context, {gain: 0});
-  node.connect(nowhere).connect(context.destination);
-  node.port.onmessage = (event) => {
-    const clock = context.getOutputTimestamp();
-    seen.beep.push(clock.performanceTime + (event.data - clock.contextTime) * 1000);
-  };
-}"""
 
 
-async def measure(seconds: int) -> list[float]:
-    """Picture minus sound in ms, one for each second."""
-    from playwright.async_api import async_playwright
-
-    port = free_port()
-    server = subprocess.Popen([sys.executable, "-m", "server.standin", "--port", str(port)])
-    url = f"http://127.0.0.1:{port}"
-    try:
-        await _until_up(url)
-        async with async_playwright() as engine:
-            browser = await engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = await browser.new_page(viewport={"width": 800, "height": 700})
-            await page.goto(url)
-            await page.wait_for_selector(".portrait img")
-            await page.click("#start")
-            await page.wait_for_function("document.body.dataset.state === 'idle'")
-            await page.evaluate(WATCH)
-            session = await page.evaluate("sonicStream.live.session")
-            await _beep(f"ws://127.0.0.1:{port}/api/sessions/{session}/audio", seconds)
-            seen = await page.evaluate("seen")
-            await browser.close()
-    finally:
-        server.terminate()
-        server.wait(15)
-    beeps = np.array(seen["beep"])
-    nearest = [beeps[np.abs(beeps - flash).argmin()] for flash in seen["flash"]]
-    return [round(f - b + DETECTOR_MS, 1) for f, b in zip(seen["flash"], nearest, strict=True)]
+def _rounded(value: Any) -> float:
+    return round(float(value), 1)
 
 
-async def _until_up(url: str) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2):
-                return
-        except OSError:
-            await asyncio.sleep(0.1)
-    sys.exit("The server did not come up.")
+async def _status(url: str, session: str, seconds: int) -> dict[str, Any]:
+    """What the server says of the session near the end of it."""
+    await asyncio.sleep(seconds - 1)
+    path = f"{url}/api/sessions/{session}"
+    answer = await asyncio.to_thread(lambda: urllib.request.urlopen(path, timeout=5).read())
+    told: dict[str, Any] = json.loads(answer)
+    return told
 
 
-async def _beep(url: str, seconds: int) -> None:
-    at = np.arange(seconds * TICK_RATE) / TICK_RATE
-    sound = (np.sin(2 * np.pi * 1000 * at) * 20_000 * (at % 1 < 0.2)).astype("<i2").tobytes()
+async def _speak(url: str, sound: bytes) -> None:
     async with websockets.connect(url) as socket:
         await socket.send(json.dumps({"rate": TICK_RATE}))
-        for start in range(0, len(sound), 9600):
-            await socket.send(sound[start : start + 9600])
+        for begin in range(0, len(sound), 9600):
+            await socket.send(sound[begin : begin + 9600])
         await socket.send('{"end": true}')
         async for message in socket:
             if json.loads(message)["type"] == "speaking_finished":
                 break
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.7)
+
+
+async def measure_all(names: list[str], engine: str, size: int) -> dict[str, dict[str, Any]]:
+    rows = {}
+    for name in names:
+        rows[name] = await measure(name, engine, size)
+        for key, words in DETAILS.items():
+            print(f"{name}: {words}, ms, each second: {rows[name].pop(key)}", flush=True)
+    return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=20)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("trouble", nargs="*", help=f"of {', '.join(TROUBLES)} (all)")
+    parser.add_argument("--engine", choices=("fake", "local"), default="local")
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/latency.md")
     options = parser.parse_args()
+    names = options.trouble or list(TROUBLES)
+    if unknown := set(names) - set(TROUBLES):
+        parser.error(f"no trouble '{unknown.pop()}'; there are {', '.join(TROUBLES)}")
     if not Path(CHROMIUM).exists():
         sys.exit(f"No Chromium at {CHROMIUM}; name one in the environment variable CHROMIUM.")
-    apart = asyncio.run(measure(options.seconds))
-    for second, value in enumerate(apart):
-        print(f"second {second:3}  picture minus sound {value:7.1f} ms")
-    settled = apart[5:]
+    rows = asyncio.run(measure_all(names, options.engine, options.size))
+    text = report.table(list(rows.values()), COLUMNS)
+    print(text)
+    if options.docs:
+        report.write("sync", text)
+    settings = {"engine": options.engine, "size": options.size, "load": report.load()}
+    first = rows.get("clean", next(iter(rows.values())))
     print(
         json.dumps(
             {
-                "flash_beep_median_ms": float(np.median(settled)) if settled else None,
-                "flash_beep_worst_ms": max(settled, key=abs) if settled else None,
-                "settings": {"seconds": options.seconds, "load": round(os.getloadavg()[0], 1)},
+                "browser_skew_ms": first["median_ms"],
+                "browser_skew_worst_ms": {name: row["worst_ms"] for name, row in rows.items()},
+                "converged_s": {name: row["converged_s"] for name, row in rows.items()},
+                "fps": {name: row["fps"] for name, row in rows.items()},
+                "settings": settings,
             }
         )
     )

@@ -16,6 +16,7 @@ from sonic_stream.engine.base import NO_PICTURE, HopInput, HopResult
 from sonic_stream.errors import BadInputError, BusyError
 from sonic_stream.motion import Animator
 from sonic_stream.picture import Painter, warm_up
+from sonic_stream.picture.decoder import steps_available
 from sonic_stream.timebase import Ticks
 from sonic_stream.types import Controls, Identity, MotionFrame, VideoFrame
 
@@ -70,7 +71,7 @@ class LocalEngine:
 
     @property
     def steps_available(self) -> int:
-        return Painter.steps_available
+        return steps_available()
 
     def open(self, identity: Identity, controls: Controls) -> int:
         free = [slot for slot in range(self._capacity) if slot not in self._faces]

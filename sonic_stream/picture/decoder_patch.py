@@ -132,7 +132,7 @@ def make_frame(region: str, head: Head, identity: Identity, rig: Rig, portrait_v
 
 
 def cut(image: U8, matrix: F32, size: tuple[int, int]) -> U8:
-    """The patch uint8 [h, w, 3] of `size` (w, h) that `matrix` lays on `image`; beyond it the edge goes on."""
+    """The patch uint8 [h, w, 3] of `size` (w, h) that `matrix` lays on `image`; past it the edge goes on."""
     pace = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     shrink = int(max(1, round(pace)))
     if shrink > 1:  # a large picture is averaged first, or fine grain would turn into noise
@@ -165,7 +165,10 @@ def cut(image: U8, matrix: F32, size: tuple[int, int]) -> U8:
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
 def draw_rims(top: F32, bottom: F32, first: int, matrix: F32, inputs: U8) -> None:
-    """Fills channels 3, 4 and 5 of `inputs`; `top` and `bottom` are y by picture column from `first` on."""
+    """Fills channels 3, 4 and 5 of `inputs`; `top` and `bottom` are y by picture column from `first` on.
+
+    Beside the corners both rims are as far as the corner, so that no place there counts as near them.
+    """
     count = top.shape[0]
     begin, end = -1, -1
     for i in range(count):
@@ -190,9 +193,10 @@ def draw_rims(top: F32, bottom: F32, first: int, matrix: F32, inputs: U8) -> Non
             share = place - i
             upper = (py - (top[i] + share * (top[j] - top[i]))) / pace
             lower = ((bottom[i] + share * (bottom[j] - bottom[i])) - py) / pace
+            beyond = max(begin - px, px - end, 0.0) / pace
+            upper -= beyond
+            lower -= beyond
             cover = min(max(upper + 0.5, 0.0), 1.0) * min(max(lower + 0.5, 0.0), 1.0)
-            if px < begin - 0.5 or px > end + 0.5:
-                cover = 0.0
             inputs[y, x, 3] = np.uint8(255 * cover + 0.5)
             inputs[y, x, 4] = np.uint8(min(max(128.5 + RIM_STEP * upper, 0.0), 255.0))
             inputs[y, x, 5] = np.uint8(min(max(128.5 + RIM_STEP * lower, 0.0), 255.0))

@@ -13,6 +13,7 @@ import numpy as np
 
 from sonic_stream.face.head import load_head
 from sonic_stream.picture import raster
+from sonic_stream.picture.decoder import FaceDecoder, check_steps, shared_decoder, steps_available
 from sonic_stream.picture.decoder_patch import Patch
 from sonic_stream.picture.decoder_scene import Scene, Watch
 from sonic_stream.picture.eyes import Eye, EyeState
@@ -42,9 +43,6 @@ _MARGIN = 0.14
 class Painter:
     """Paints one identity; what it derives is kept in the identity's cache, so a second one is free."""
 
-    steps_available = 0
-    """Decoder steps this painter can use: none, geometry alone."""
-
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
         parts = identity.cache.get("painter")
@@ -58,14 +56,22 @@ class Painter:
         """The rig of this identity."""
         return self._parts.rig
 
-    def paint(self, coeffs: F32, steps: int = 1) -> U8:
+    @property
+    def steps_available(self) -> int:
+        """The most decoder steps that can be painted; 0 where the decoder's weights are missing."""
+        return steps_available()
+
+    def paint(self, coeffs: F32, steps: int = 0) -> U8:
         """The picture uint8 [S, S, 3] RGB for `coeffs` float32 [len(CHANNELS)]; it is the caller's own.
 
-        `steps` is accepted for painters that refine; this one has none (`steps_available`).
+        `steps` of the decoder, 1..8, mend mouth and eyes; 0 is geometry alone.
         """
         if np.shape(coeffs) != (len(CHANNELS),):
             raise ValueError(f"coeffs must have shape ({len(CHANNELS)},), not {np.shape(coeffs)}")
-        return self._parts.paint(limited(np.asarray(coeffs, np.float32)))[0]
+        picture, scene = self._parts.paint(limited(np.asarray(coeffs, np.float32)))
+        if check_steps(steps) and (decoder := self._parts.decoder()) is not None:
+            decoder.refine(picture, scene, steps)
+        return picture
 
     def patches(self, coeffs: F32) -> tuple[U8, list[Patch]]:
         """The geometric picture and what a decoder sees of it: mouth, left and right eye (for training)."""
@@ -103,6 +109,18 @@ class _Parts:
         ]
         self.interior = MouthInterior.of(head, identity)
         self.watch = Watch(head, identity, rig, self.source_vertices)
+        self._decoder: FaceDecoder | None = None
+
+    def decoder(self) -> FaceDecoder | None:
+        """The decoder for this identity, made when it is first wanted; None without its weights."""
+        shared = shared_decoder()
+        if self._decoder is None and shared is not None:
+            slit = slit_of(self.mouth, self.placed)
+            pose, still = self.rig.source_pose, np.zeros_like(self.placed)
+            rest = np.zeros(len(CHANNELS), np.float32)
+            scene = Scene(rest, self.source_vertices, self.placed, still, pose, slit, (None, None))
+            self._decoder = FaceDecoder(shared, self.watch, self.identity.crop, scene)
+        return self._decoder
 
     def _box_of(self, matte: U8) -> tuple[int, int, int, int]:
         """The part of the picture that may change: x0, y0, x1, y1."""

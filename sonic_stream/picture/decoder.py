@@ -1,0 +1,149 @@
+"""Lays what the decoder paints on the geometric picture: the mouth when it moves, eyes while lids or gaze do.
+
+One `Decoder` holds the networks for all faces; a `FaceDecoder` what is known of one. How far a face is
+trusted to the networks is found out once: shown the portrait itself, where nothing is to be mended, they
+should change nothing, and what they do change there tells how foreign the portrait is to them.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numba
+import numpy as np
+
+from sonic_stream.errors import BadInputError, MissingPieceError
+from sonic_stream.picture.decoder_backends import Choice, choose
+from sonic_stream.picture.decoder_net import MAX_STEPS, tone_of
+from sonic_stream.picture.decoder_patch import MOUTH, Patch
+from sonic_stream.picture.decoder_scene import Scene, Watch
+from sonic_stream.picture.decoder_weights import SHIPPED
+from sonic_stream.types import F32, U8
+
+_log = logging.getLogger(__name__)
+_FAST = {"nsz", "arcp", "contract", "reassoc"}
+_TRUSTED, _FOREIGN = 0.05, 0.16
+"""Change of the untouched portrait (mean over its contrast): up to here full trust, from here none."""
+_LEAST_AMOUNT = 0.02
+
+
+@dataclass(slots=True)
+class DecoderStats:
+    """Counts since the decoder was made."""
+
+    painted: int = 0
+    """Patches that were refined."""
+    refused: int = 0
+    """Patches that stayed geometry because the network's answer held something that is no number."""
+
+
+class Decoder:
+    """The networks of one device, shared by all faces. Used by one thread at a time."""
+
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+        self.stats = DecoderStats()
+
+    def change(self, patch: Patch, tone: F32, steps: int) -> F32 | None:
+        """What to add to a patch, float32 [3, h, w]; None where the network has no usable answer."""
+        kind = "mouth" if patch.region == MOUTH else "eye"
+        answers = self.choice.backend.change(
+            kind, patch.inputs[None], patch.reference[None], tone[None], steps
+        )
+        answer = np.asarray(answers[0], np.float32)
+        if not np.isfinite(answer).all():
+            self.stats.refused += 1
+            if self.stats.refused == 1:
+                _log.error(
+                    "The decoder (%s) answered with NaN for a %s; such patches stay as geometry painted"
+                    " them. Further ones are counted, not told.",
+                    self.choice.backend.name,
+                    patch.region,
+                )
+            return None
+        self.stats.painted += 1
+        return answer
+
+
+class FaceDecoder:
+    """The decoder for one identity."""
+
+    def __init__(self, decoder: Decoder, watch: Watch, portrait: U8, scene: Scene) -> None:
+        """`portrait` is the crop, `scene` what geometry knows of it with nothing moved."""
+        self._decoder, self._watch = decoder, watch
+        self._tone = {region: tone_of(frame.reference) for region, frame in watch.frames.items()}
+        self.trust: dict[str, float] = {}
+        """0..1 for each region."""
+        for region, tone in self._tone.items():
+            change = decoder.change(watch.look(portrait, scene, region, 1.0), tone, 1)
+            wrong = np.inf if change is None else float(np.abs(change).mean() / tone[3])
+            self.trust[region] = float(np.clip((_FOREIGN - wrong) / (_FOREIGN - _TRUSTED), 0, 1))
+
+    def refine(self, picture: U8, scene: Scene, steps: int) -> None:
+        """Paints over `picture`, in place; `steps` is 1..8."""
+        for region, activity in self._watch.activity(scene).items():
+            amount = activity * self.trust[region]
+            if amount < _LEAST_AMOUNT:
+                continue
+            patch = self._watch.look(picture, scene, region, activity)
+            change = self._decoder.change(patch, self._tone[region], steps)
+            if change is not None:
+                lay_change(picture, change, patch.matrix, amount)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def lay_change(picture: U8, change: F32, matrix: F32, amount: float) -> None:
+    """Adds `amount` of a patch's `change` [3, h, w] to the picture that `matrix` lays it on, in place."""
+    height, width = change.shape[1:]
+    a, b, c = matrix[0, 0], matrix[0, 1], matrix[0, 2]
+    d, e, f = matrix[1, 0], matrix[1, 1], matrix[1, 2]
+    inverse = 1.0 / (a * e - b * d)
+    left, right, top, bottom = 1e9, -1e9, 1e9, -1e9
+    for x, y in ((0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)):
+        px, py = a * x + b * y + c, d * x + e * y + f
+        left, right, top, bottom = min(left, px), max(right, px), min(top, py), max(bottom, py)
+    for y in range(max(0, int(np.ceil(top))), min(picture.shape[0] - 1, int(np.floor(bottom))) + 1):
+        for x in range(max(0, int(np.ceil(left))), min(picture.shape[1] - 1, int(np.floor(right))) + 1):
+            u = (e * (x - c) - b * (y - f)) * inverse
+            v = (a * (y - f) - d * (x - c)) * inverse
+            if u < 0 or v < 0 or u > width - 1 or v > height - 1:
+                continue
+            i, j = min(int(v), height - 2), min(int(u), width - 2)
+            fv, fu = v - i, u - j
+            for k in range(3):
+                upper = change[k, i, j] + fu * (change[k, i, j + 1] - change[k, i, j])
+                lower = change[k, i + 1, j] + fu * (change[k, i + 1, j + 1] - change[k, i + 1, j])
+                value = picture[y, x, k] + amount * (upper + fv * (lower - upper)) + 0.5
+                picture[y, x, k] = np.uint8(min(255.0, max(0.0, value)))
+
+
+@cache
+def shared_decoder(weights: Path = SHIPPED) -> Decoder | None:
+    """The CPU's decoder, loaded once; None, with one warning, where its weights are missing or unusable."""
+    try:
+        return Decoder(choose("cpu", weights))
+    except MissingPieceError as error:
+        warnings.warn(f"Pictures are made by geometry alone: {error}", stacklevel=2)
+        return None
+
+
+def check_steps(steps: int) -> int:
+    """`steps` if it is 0 (geometry alone) to 8.
+
+    Errors: `BadInputError` for any other number.
+    """
+    if not 0 <= steps <= MAX_STEPS:
+        raise BadInputError(
+            f"The decoder was asked for {steps} steps (inference_steps); it takes 1 to {MAX_STEPS}, and"
+            " 0 leaves the picture to geometry alone."
+        )
+    return steps
+
+
+def steps_available() -> int:
+    """The most steps that can be painted: 0 without usable weights."""
+    return MAX_STEPS if shared_decoder() is not None else 0

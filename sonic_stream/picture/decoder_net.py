@@ -1,0 +1,191 @@
+"""The decoder: a small convolutional network that mends patches of the geometric picture, in 1 to 8 steps.
+
+One step looks at the geometric patch, at what geometry knows there, at the portrait's own pixels and at what
+the steps before have made of the patch, and adds to a state of four numbers a pixel: a residual colour and
+how much of it is laid on (alpha). Every step is trained to come as near to the truth as it can, so any
+number of steps is a finished picture.
+
+It is built to do no harm where it knows nothing: colours are reckoned against the portrait's own mean and
+contrast there, so that it never sees what colour a face is; the residual is bounded and fades out at the
+patch's rim; and away from the opening it is smooth, so that it shades skin but cannot touch its texture or
+a painter's brush.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sonic_stream.picture.decoder_patch import MAPS, RIM_STEP
+from sonic_stream.types import F32, U8
+
+MAX_STEPS: Final = 8
+STATE: Final = 4
+"""Residual RGB and the logit of alpha."""
+_FOLD: Final = 4
+"""Pixels along a side that become channels: few, wide pixels are what a CPU does best."""
+_LEAST_CONTRAST, _MOST_CONTRAST = 14.0, 60.0
+_ALPHA_AT_REST = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderConfig:
+    """The shape of one network."""
+
+    width_px: int = 128
+    height_px: int = 96
+    channels: int = 48
+    deep: int = 96
+    """Channels at half the inner resolution."""
+    blocks: int = 2
+    """Residual blocks there."""
+    limit: float = 1.6
+    """Most that a residual may change, in contrasts of the portrait's patch."""
+    fine_px: float = 5.0
+    """How far from the rims of the opening fine detail may still be changed."""
+    smooth_px: int = 9
+    """Side of the box over which changes elsewhere are averaged (twice)."""
+    rim_share: float = 0.14
+    """Share of the patch's side over which changes fade out towards its edge."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored beside the weights."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> DecoderConfig:
+        """The reverse; unknown names are an error."""
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+MOUTH_CONFIG: Final = DecoderConfig()
+EYE_CONFIG: Final = DecoderConfig(64, 48, fine_px=7.0, smooth_px=5)
+
+
+class Given(NamedTuple):
+    """What does not change from step to step."""
+
+    rgb: Tensor
+    """[N, 3, h, w], normalised."""
+    known: Tensor
+    """[N, C, h / fold, w / fold]: first layer's answer to all that is fixed."""
+    near: Tensor
+    """[N, 1, h, w]: 1 in the opening and at its rims, 0 away from it."""
+
+
+class _Block(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        with torch.no_grad():
+            self.second.weight *= 0.3
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.second(functional.relu(self.first(functional.relu(x))))
+        return out
+
+
+class DecoderNet(nn.Module):
+    """One step of refining N patches of one kind; see the module's docstring."""
+
+    fade: Tensor
+    place: Tensor
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        c, d, folded = config.channels, config.deep, _FOLD * _FOLD
+        self.look = nn.Conv2d((MAPS + 3) * folded + 2, c, 1)
+        self.recall = nn.Conv2d((3 + 1) * folded, c, 1)
+        self.step = nn.Embedding(MAX_STEPS, c)
+        self.before = _Block(c)
+        self.down = nn.Conv2d(c * 4, d, 1)
+        self.middle = nn.Sequential(*(_Block(d) for _ in range(config.blocks)))
+        self.up = nn.Conv2d(d, c * 4, 1)
+        self.after = _Block(c)
+        self.out = nn.Conv2d(c, STATE * folded, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+        assert self.out.bias is not None
+        nn.init.zeros_(self.out.bias)
+        nn.init.normal_(self.step.weight, std=0.1)
+        width, height = config.width_px, config.height_px
+        rows, columns = _ramp(height, config.rim_share), _ramp(width, config.rim_share)
+        self.register_buffer("fade", (rows[:, None] * columns[None])[None, None], persistent=False)
+        axes = torch.meshgrid(
+            torch.linspace(-1, 1, height // _FOLD), torch.linspace(-1, 1, width // _FOLD), indexing="ij"
+        )
+        self.register_buffer("place", torch.stack(axes)[None], persistent=False)
+
+    def given(self, inputs: Tensor, reference: Tensor, tone: Tensor) -> Given:
+        """Prepares patches: `inputs` [N, h, w, MAPS] and `reference` [N, h, w, 3], 0..255, `tone` [N, 4]."""
+        looked, own = inputs.float().permute(0, 3, 1, 2), reference.float().permute(0, 3, 1, 2)
+        mean, contrast = tone[:, :3, None, None], tone[:, 3:, None, None]
+        rgb, own = (looked[:, :3] - mean) / contrast, (own - mean) / contrast
+        maps = (looked[:, 3:] - 128) / 64
+        rims = (looked[:, 4:6].amin(1, keepdim=True) - 128) / RIM_STEP
+        near = (1 + rims / self.config.fine_px).clamp(0, 1)
+        folded = functional.pixel_unshuffle(torch.cat([rgb, maps, own], 1), _FOLD)
+        place = self.place.expand(folded.shape[0], -1, -1, -1)
+        return Given(rgb, self.look(torch.cat([folded, place], 1)), near)
+
+    def refine(self, given: Given, state: Tensor, step: Tensor) -> Tensor:
+        """The state [N, STATE, h, w] after one more step; `step` int64 [N] counts from 0."""
+        made = torch.cat([given.rgb + self.change(given, state), state[:, 3:]], 1)
+        x = (
+            given.known
+            + self.recall(functional.pixel_unshuffle(made, _FOLD))
+            + self.step(step)[:, :, None, None]
+        )
+        x = self.before(x)
+        y = self.middle(self.down(functional.pixel_unshuffle(functional.relu(x), 2)))
+        x = self.after(x + functional.pixel_shuffle(self.up(functional.relu(y)), 2))
+        return state + functional.pixel_shuffle(self.out(functional.relu(x)), _FOLD)
+
+    def change(self, given: Given, state: Tensor) -> Tensor:
+        """What a state adds to the patch, [N, 3, h, w], in contrasts."""
+        limit = self.config.limit
+        alpha = torch.sigmoid(state[:, 3:] + _ALPHA_AT_REST)
+        raw = alpha * limit * torch.tanh(state[:, :3] / limit)
+        smooth = _smoothed(_smoothed(raw, self.config.smooth_px), self.config.smooth_px)
+        return self.fade * (smooth + given.near * (raw - smooth))
+
+    def rest(self, count: int) -> Tensor:
+        """The state before the first step."""
+        return torch.zeros(
+            count, STATE, self.config.height_px, self.config.width_px, device=self.out.weight.device
+        )
+
+    def forward(
+        self, inputs: Tensor, reference: Tensor, tone: Tensor, state: Tensor, step: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One step: the next state, and what it adds to the patch [N, 3, h, w] in 8-bit steps."""
+        given = self.given(inputs, reference, tone)
+        state = self.refine(given, state, step)
+        return state, self.change(given, state) * tone[:, 3:, None, None]
+
+
+def _ramp(count: int, share: float) -> Tensor:
+    """0 at both ends of a line of pixels, 1 inside."""
+    edge = torch.minimum(torch.arange(count), torch.arange(count).flip(0)).float()
+    inward = (edge / (share * count)).clamp(0, 1)
+    return inward * inward * (3 - 2 * inward)
+
+
+def _smoothed(x: Tensor, side: int) -> Tensor:
+    x = functional.avg_pool2d(x, (1, side), 1, (0, side // 2), count_include_pad=False)
+    return functional.avg_pool2d(x, (side, 1), 1, (side // 2, 0), count_include_pad=False)
+
+
+def tone_of(reference: U8 | F32) -> F32:
+    """Mean colour and contrast of the portrait's own patch [..., h, w, 3], float32 [..., 4], 8-bit steps."""
+    pixels = np.asarray(reference, np.float32)
+    mean = pixels.mean((-3, -2))
+    away = pixels - mean[..., None, None, :]
+    contrast = np.clip(np.sqrt((away * away).mean((-3, -2, -1))), _LEAST_CONTRAST, _MOST_CONTRAST)
+    return np.concatenate([mean, contrast[..., None]], -1).astype(np.float32)

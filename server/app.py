@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from server import errors, pcm_socket, routes
+from server import errors, events_socket, pcm_socket, routes, whep
 from server.hub import Hub
 from server.ice import allow_loopback_only_hosts, configuration
 from server.portraits import IdentityFactory
@@ -55,7 +55,9 @@ def create_app(
     app.add_middleware(errors.Limits, settings=settings)
     app.include_router(routes.api)
     app.include_router(routes.operators)
+    app.include_router(whep.whep)
     app.include_router(pcm_socket.sockets)
+    app.include_router(events_socket.events)
 
     @app.middleware("http")
     async def no_stale_page(request: Request, call_next: Callable[..., object]) -> Response:

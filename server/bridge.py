@@ -22,7 +22,7 @@ import numpy as np
 from sonic_stream.engine.base import Engine, HopInput, HopResult
 from sonic_stream.errors import BusyError, SonicError
 from sonic_stream.timebase import FRAME_TICKS, HOP_SAMPLES, TICK_RATE, Ticks
-from sonic_stream.types import U8, Controls, Identity
+from sonic_stream.types import U8, Controls, Identity, MotionFrame
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,8 @@ class Painted:
     """From handing the hop over to having the picture."""
     work: Ticks
     """The engine's own time."""
+    motion: MotionFrame | None = None
+    """What the face does in it."""
 
 
 Sink = Callable[[Painted | None], None]
@@ -221,7 +223,7 @@ class EngineBridge:
         work = _ticks(time.monotonic() - begin)
         for step, result, picture in zip(steps, results, pictures, strict=True):
             video = result.video
-            self._tell(_deliver, step, video.pts, picture, video.steps, video.epoch, work)
+            self._tell(_deliver, step, video.pts, picture, video.steps, video.epoch, work, result.motion)
 
     def _tell(self, function: Callable[..., None], *values: object) -> None:
         try:
@@ -230,9 +232,11 @@ class EngineBridge:
             logger.debug("the event loop is gone; an answer was dropped")
 
 
-def _deliver(step: _Step, pts: Ticks, picture: U8 | None, steps: int, epoch: int, work: Ticks) -> None:
+def _deliver(
+    step: _Step, pts: Ticks, picture: U8 | None, steps: int, epoch: int, work: Ticks, motion: MotionFrame
+) -> None:
     took = _ticks(time.monotonic() - step.handed_s)
-    step.sink(Painted(pts, picture, steps, epoch, took, work))
+    step.sink(Painted(pts, picture, steps, epoch, took, work, motion))
 
 
 def _settle(future: asyncio.Future[object], result: object, error: BaseException | None) -> None:

@@ -6,6 +6,7 @@ and no storm of keyframes: aiortc makes a new encoder, hence a keyframe, at ever
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
@@ -62,6 +63,8 @@ class LiveVp8Encoder(Vp8Encoder):
     def __init__(self) -> None:
         super().__init__()
         self._rate = _Rate()
+        self.took_s = 0.0
+        """The last picture."""
 
     @property
     def target_bitrate(self) -> int:
@@ -73,16 +76,22 @@ class LiveVp8Encoder(Vp8Encoder):
 
     def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         assert isinstance(frame, av.VideoFrame) and frame.pts is not None and frame.time_base is not None
+        timestamp = convert_timebase(frame.pts, frame.time_base, VIDEO_TIME_BASE)
+        payloads = self._packetize(self.whole(frame, force_keyframe), self.picture_id)
+        self.picture_id = (self.picture_id + 1) % (1 << 15)
+        return payloads, timestamp
+
+    def whole(self, frame: av.VideoFrame, force_keyframe: bool = False) -> bytes:
+        """The encoded picture, not yet cut into packets; rewrites the frame's pts."""
+        begin_s = time.perf_counter()
         if self._rate.must_renew(self.codec, frame):
             self.codec = self._make(frame.width, frame.height)
             self._rate.renewed()
         assert self.codec is not None
         _mark(frame, force_keyframe)
-        timestamp = convert_timebase(frame.pts, frame.time_base, VIDEO_TIME_BASE)
-        data = b"".join(bytes(packet) for packet in self.codec.encode(frame))  # rewrites the frame's pts
-        payloads = self._packetize(data, self.picture_id)
-        self.picture_id = (self.picture_id + 1) % (1 << 15)
-        return payloads, timestamp
+        data = b"".join(bytes(packet) for packet in self.codec.encode(frame))
+        self.took_s = time.perf_counter() - begin_s
+        return data
 
     def _make(self, width: int, height: int) -> VideoCodecContext:
         rate = str(self._rate.wanted)
@@ -114,6 +123,8 @@ class LiveH264Encoder(H264Encoder):
     def __init__(self) -> None:
         super().__init__()
         self._rate = _Rate()
+        self.took_s = 0.0
+        """The last picture."""
 
     @property
     def target_bitrate(self) -> int:
@@ -124,14 +135,21 @@ class LiveH264Encoder(H264Encoder):
         self._rate.want(bitrate)
 
     def _encode_frame(self, frame: av.VideoFrame, force_keyframe: bool) -> Iterator[bytes]:
+        data = self.whole(frame, force_keyframe)
+        if data:
+            yield from self._split_bitstream(data)
+
+    def whole(self, frame: av.VideoFrame, force_keyframe: bool = False) -> bytes:
+        """The encoded picture, not yet cut into packets."""
+        begin_s = time.perf_counter()
         if self._rate.must_renew(self.codec, frame):
             self.codec = self._make(frame.width, frame.height)
             self._rate.renewed()
         assert self.codec is not None
         _mark(frame, force_keyframe)
         data = b"".join(bytes(packet) for packet in self.codec.encode(frame))
-        if data:
-            yield from self._split_bitstream(data)
+        self.took_s = time.perf_counter() - begin_s
+        return data
 
     def _make(self, width: int, height: int) -> VideoCodecContext:
         codec = av.CodecContext.create("libx264", "w")

@@ -11,10 +11,13 @@ from fastapi import Request
 from starlette.requests import HTTPConnection
 
 from server.bridge import EngineBridge
-from server.live import LiveFace, open_face
+from server.ears import Hearing
+from server.live import LiveFace, Surroundings, Wishes, open_face
+from server.metrics import Metrics
 from server.portraits import BUNDLED, IdentityFactory, Portraits
 from server.registry import Registry
 from server.schemas import Offer
+from server.services import Chat, Transcription
 from server.settings import ServerSettings
 from server.tts.base import Voices
 from sonic_stream.config import CONTROL_NAMES, check_value, map_steps
@@ -56,18 +59,31 @@ class Hub:
             settings.portrait,
             settings.uploads_kept,
         )
+        self.metrics = Metrics(self.registry)
+        self.hearing = Hearing(settings.capacity)
+        services = settings.services
+        self.chat = Chat(services.chat) if services.chat else None
+        self.transcription = Transcription(services.asr) if services.asr else None
+        self._around = Surroundings(
+            self.bridge,
+            settings,
+            voices,
+            self.hearing,
+            self.chat,
+            self.transcription,
+            self.metrics.observe,
+        )
         self.started_s = time.monotonic()
 
     async def start_session(self, offer: Offer) -> tuple[LiveFace, str]:
         """A face on the air and the SDP answer. Errors: `SonicError`."""
         controls = changed(self.settings.controls, offer.controls)
+        wishes = Wishes(offer.mode, controls, offer.voice_interrupt)
         portrait = self.portraits.find(offer.portrait)
 
         async def make(on_closed: Callable[[LiveFace], None]) -> tuple[LiveFace, str]:
             identity = await self.portraits.identity(portrait)
-            face = await open_face(
-                self.bridge, identity, self.settings, self.voices, offer.mode, controls, on_closed
-            )
+            face = await open_face(self._around, identity, wishes, on_closed)
             try:
                 return face, await face.begin(offer.sdp)
             except BaseException:
@@ -78,6 +94,10 @@ class Hub:
 
     async def close(self) -> None:
         await self.registry.close()
+        await self.hearing.close()
+        for service in (self.chat, self.transcription):
+            if service is not None:
+                await service.close()
         await self.voices.close()
         await self.portraits.close()
         await self.bridge.stop()

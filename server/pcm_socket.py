@@ -1,7 +1,8 @@
 """The WebSocket a program speaks through: PCM in, events out.
 
 First message, text: `{"rate": 24000, "format": "s16le" | "f32le", "channels": 1, "live": false}`. Then binary
-chunks of any size, `{"end": true}` after each utterance if the program knows, `{"interrupt": true}` to stop.
+chunks of any size, `{"end": true}` after each utterance if the program knows, `{"caption": "..."}` where a
+sentence begins, `{"interrupt": true}` to stop.
 Events come back as JSON. A program may send faster than real time: it is read ahead (`server.read_ahead`),
 and slowed down by TCP only when that is full.
 """
@@ -10,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -20,6 +22,8 @@ from server.errors import kind_of
 from server.hub import hub_of
 from server.live import LiveFace
 from server.read_ahead import ReadAhead, Sent
+from server.speech import Caption
+from server.telling import Listener
 from sonic_stream.config import nearest
 from sonic_stream.errors import BadInputError, SonicError
 from sonic_stream.media.resample import check_rate
@@ -29,6 +33,9 @@ sockets = APIRouter()
 
 MESSAGE_LIMIT = 1024 * 1024
 """Bytes in one message; ten seconds of the fattest sound."""
+MESSAGES_PER_S, MESSAGES_BURST = 1000, 3000
+CAPTION_LIMIT = 1000
+"""Characters."""
 FORMATS = {"s16le": 2, "f32le": 4}
 CLOSE_UNUSABLE, CLOSE_UNKNOWN, CLOSE_TAKEN = 4422, 4404, 4503
 """Close codes: 4000 plus the HTTP status of the same refusal."""
@@ -42,6 +49,8 @@ class Format:
     kind: str
     channels: int
     live: bool
+    mouth: bool = False
+    """Mouth shapes are wanted as events."""
 
     @property
     def width(self) -> int:
@@ -59,9 +68,9 @@ def read_format(message: str) -> Format:
         raise BadInputError(
             'The first message has to be JSON such as {"rate": 24000, "format": "s16le", "channels": 1}.'
         )
+    known = ("rate", "format", "channels", "live", "mouth")
     for name in told:
-        if name not in ("rate", "format", "channels", "live"):
-            known = ("rate", "format", "channels", "live")
+        if name not in known:
             raise BadInputError(f"There is no field '{name[:40]}'{nearest(name, known) or '.'}")
     rate, kind, channels = told.get("rate"), told.get("format", "s16le"), told.get("channels", 1)
     if not isinstance(rate, int) or isinstance(rate, bool):
@@ -70,9 +79,10 @@ def read_format(message: str) -> Format:
         raise BadInputError(f"'format' is {kind!r}, but has to be one of {', '.join(FORMATS)}.")
     if channels not in (1, 2) or isinstance(channels, bool):
         raise BadInputError("'channels' has to be 1 or 2.")
-    if not isinstance(told.get("live", False), bool):
-        raise BadInputError("'live' has to be true or false.")
-    return Format(check_rate(rate), kind, channels, bool(told.get("live", False)))
+    for name in ("live", "mouth"):
+        if not isinstance(told.get(name, False), bool):
+            raise BadInputError(f"'{name}' has to be true or false.")
+    return Format(check_rate(rate), kind, channels, told.get("live", False), told.get("mouth", False))
 
 
 class PcmReader:
@@ -115,22 +125,22 @@ async def audio(socket: WebSocket, session_id: str) -> None:
         face = hub_of(socket).registry.find(session_id)
         face.take_socket()
     except SonicError as error:
-        await _refuse(socket, error)
+        await refuse(socket, error)
         return
-    events = face.listen()
-    telling = asyncio.create_task(_tell(socket, events), name="events")
-    hearing = asyncio.create_task(_hear(socket, face), name="sound")
+    events = face.teller.listen()
+    telling = asyncio.create_task(tell(socket, events), name="events")
+    hearing = asyncio.create_task(_hear(socket, face, events), name="sound")
     try:
         await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in (telling, hearing):
             task.cancel()
         ended = await asyncio.gather(telling, hearing, return_exceptions=True)
-        face.unlisten(events)
+        face.teller.unlisten(events)
         face.leave_socket()
     for result in ended:
         if isinstance(result, SonicError):
-            await _refuse(socket, result)
+            await refuse(socket, result)
             return
         if isinstance(result, BaseException) and not isinstance(
             result, WebSocketDisconnect | asyncio.CancelledError
@@ -140,7 +150,8 @@ async def audio(socket: WebSocket, session_id: str) -> None:
         await socket.close(1000)
 
 
-async def _refuse(socket: WebSocket, error: SonicError) -> None:
+async def refuse(socket: WebSocket, error: SonicError) -> None:
+    """Tells why, and closes."""
     code = 4000 + error.http_status
     try:
         await socket.send_json({"type": "error", "kind": kind_of(error), "message": str(error)})
@@ -149,19 +160,21 @@ async def _refuse(socket: WebSocket, error: SonicError) -> None:
         return  # gone before it could be told
 
 
-async def _tell(socket: WebSocket, events: asyncio.Queue[dict[str, Any]]) -> None:
+async def tell(socket: WebSocket, events: Listener) -> None:
+    """Sends events until the session is closed."""
     while True:
-        event = await events.get()
+        event = await events.queue.get()
         if event["type"] == "closed":
             return
         await socket.send_json(event)
 
 
-async def _hear(socket: WebSocket, face: LiveFace) -> None:
+async def _hear(socket: WebSocket, face: LiveFace, events: Listener) -> None:
     """Reads and speaks until the program has gone and all it sent was handed on."""
     layout, ahead = await _read_layout(socket, face), ReadAhead()
     if layout is None:
         return
+    events.mouth = layout.mouth
     reader = PcmReader(layout)
     reading = asyncio.create_task(_read(socket, face, reader, ahead), name="read ahead")
     speaking = asyncio.create_task(_speak(face, layout, reader, ahead), name="speak ahead")
@@ -196,19 +209,25 @@ def _check_size(data: str | bytes) -> None:
 
 
 async def _read(socket: WebSocket, face: LiveFace, reader: PcmReader, ahead: ReadAhead) -> None:
+    pace = _Pace()
     try:
         while True:
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
+            await pace.one_more()
             text, data = message.get("text"), message.get("bytes")
             _check_size(text or data or b"")
             if data is not None:
-                await ahead.put(Sent(reader.whole(data), face.session.epoch))
-            elif _obey(face, text or ""):
-                await ahead.put(Sent(None, face.session.epoch))
-            else:
+                if whole := reader.whole(data):
+                    await ahead.put(Sent(whole, face.session.epoch))
+                continue
+            wish = _wish(text or "")
+            if wish == "interrupt":
+                face.interrupt("socket")
                 ahead.clear()
+            else:
+                await ahead.put(Sent(None, face.session.epoch, None if wish == "end" else wish.text))
     finally:
         ahead.close()
 
@@ -217,21 +236,41 @@ async def _speak(face: LiveFace, layout: Format, reader: PcmReader, ahead: ReadA
     while (sent := await ahead.take()) is not None:
         if sent.epoch != face.session.epoch:
             continue  # interrupted before its turn came
-        if sent.data is None:
+        if sent.caption is not None:
+            face.session.mark(Caption(sent.caption))
+        elif sent.data is None:
             face.end_utterance()
         elif sent.data:
             await face.push(reader.decode(sent.data), layout.rate_hz, layout.live)
 
 
-def _obey(face: LiveFace, text: str) -> bool:
-    """True for the end of an utterance, False for an interruption, which is carried out at once."""
+def _wish(text: str) -> Literal["end", "interrupt"] | Caption:
+    """What a text between chunks asks for. Errors: `BadInputError`."""
     try:
         told = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if told == {"end": True}:
-        return True
+        return "end"
     if told == {"interrupt": True}:
-        face.interrupt()
-        return False
-    raise BadInputError('Between chunks only {"end": true} and {"interrupt": true} are understood.')
+        return "interrupt"
+    if isinstance(told, dict) and set(told) == {"caption"} and isinstance(told["caption"], str):
+        return Caption(told["caption"][:CAPTION_LIMIT])
+    raise BadInputError(
+        'Between chunks only {"end": true}, {"caption": "..."} and {"interrupt": true} are understood.'
+    )
+
+
+class _Pace:
+    """A program that sends more messages than anybody needs is read more slowly, so that one session's
+    messages leave time for the others."""
+
+    def __init__(self) -> None:
+        self._credit, self._at_s = float(MESSAGES_BURST), time.monotonic()
+
+    async def one_more(self) -> None:
+        now_s = time.monotonic()
+        self._credit += (now_s - self._at_s) * MESSAGES_PER_S
+        self._credit, self._at_s = min(self._credit, MESSAGES_BURST) - 1, now_s
+        if self._credit < 0:
+            await asyncio.sleep(0.05)

@@ -1,7 +1,7 @@
 """One WebRTC connection: the browser's offer answered, two tracks out, its microphone in, a data channel.
 
-The data channel `control` carries JSON: the browser's `ping` every two seconds (its sign of life) and our
-`pong`, events and statistics.
+The data channel `control` carries JSON: the browser's `ping` every two seconds (its sign of life), what it
+`want`s to be told, and our `pong`, events and statistics.
 """
 
 from __future__ import annotations
@@ -22,18 +22,49 @@ from aiortc import (
 from aiortc.mediastreams import VIDEO_CLOCK_RATE
 
 from server.clock import MediaClock
-from server.ice import configuration
+from server.ice import configuration, limit_gathering
 from server.microphone import Microphone, without_delay
-from server.sender import tune_sender
+from server.sender import Watcher, tune_sender
+from server.skew import SkewMeter
 from server.tracks import PictureTrack, VoiceTrack
 from sonic_stream.errors import BadInputError
-from sonic_stream.timebase import TICK_RATE
+from sonic_stream.timebase import TICK_RATE, Ticks
 from sonic_stream.types import F32
 
 logger = logging.getLogger(__name__)
 
 _CHANNEL_BACKLOG = 64 * 1024
 """Bytes that may wait in the data channel; what does not fit is not worth sending late."""
+
+
+MESSAGES_PER_S = 200
+"""What a browser may send on the data channel; one that sends more for long is sent away."""
+
+
+class _Flood:
+    """Counts messages against `MESSAGES_PER_S`, with five seconds' worth of patience."""
+
+    def __init__(self) -> None:
+        self._credit, self._at_s = 5.0 * MESSAGES_PER_S, time.monotonic()
+
+    def one_more(self) -> bool:
+        """False when it was one too many."""
+        now_s = time.monotonic()
+        earned = (now_s - self._at_s) * MESSAGES_PER_S
+        self._credit, self._at_s = min(5.0 * MESSAGES_PER_S, self._credit + earned) - 1, now_s
+        return self._credit > 0
+
+
+class _Noting(Watcher):
+    """Notes when what leaves, for the measured skew."""
+
+    def __init__(self, is_picture: bool, skew: SkewMeter, on_encoded: Callable[[float], None]) -> None:
+        self._is_picture, self._skew, self._on_encoded = is_picture, skew, on_encoded
+
+    def sent(self, pts: Ticks, encode_s: float) -> None:
+        self._skew.sent(self._is_picture, pts, time.monotonic())
+        if encode_s:
+            self._on_encoded(encode_s)
 
 
 class Peer:
@@ -47,7 +78,12 @@ class Peer:
         ice_servers: tuple[str, ...],
         on_sound: Callable[[F32, int], None],
         on_gone: Callable[[str], None],
+        on_wish: Callable[[dict[str, Any]], None] = lambda _: None,
+        on_encoded: Callable[[float], None] = lambda _: None,
     ) -> None:
+        self.skew = SkewMeter()
+        self._on_wish = on_wish
+        self._flood = _Flood()
         self._connection = RTCPeerConnection(configuration(ice_servers))
         self._clock = clock
         self._on_gone: Callable[[str], None] | None = on_gone
@@ -57,8 +93,8 @@ class Peer:
         self.last_sign_s: float | None = None
         """Monotonic time of the last message on the data channel; None before the first."""
         self._senders = [
-            (self._connection.addTrack(voice), TICK_RATE),
-            (self._connection.addTrack(pictures), VIDEO_CLOCK_RATE),
+            (self._connection.addTrack(voice), TICK_RATE, _Noting(False, self.skew, on_encoded)),
+            (self._connection.addTrack(pictures), VIDEO_CLOCK_RATE, _Noting(True, self.skew, on_encoded)),
         ]
         self._connection.on("track", self._take_track)
         self._connection.on("datachannel", self._take_channel)
@@ -75,8 +111,9 @@ class Peer:
         connection = self._connection
         try:
             await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
-            for sender, rate_hz in self._senders:
-                tune_sender(sender, self._clock, rate_hz)
+            limit_gathering(connection)
+            for sender, rate_hz, watcher in self._senders:
+                tune_sender(sender, self._clock, rate_hz, watcher)
             for transceiver in connection.getTransceivers():
                 if transceiver.kind == "audio":
                     without_delay(transceiver.receiver)
@@ -111,6 +148,11 @@ class Peer:
 
     def _hear(self, message: str | bytes) -> None:
         self.last_sign_s = time.monotonic()
+        if not self._flood.one_more():
+            if self._on_gone is not None:
+                gone, self._on_gone = self._on_gone, None
+                gone("it was sent far too many messages")
+            return
         if isinstance(message, bytes) or len(message) > 1000:
             return
         try:
@@ -119,6 +161,8 @@ class Peer:
             return
         if isinstance(told, dict) and told.get("type") == "ping":
             self.send({"type": "pong", "t": told.get("t")})
+        elif isinstance(told, dict) and told.get("type") == "want":
+            self._on_wish(told)
 
     def _check_state(self) -> None:
         if self.state in ("failed", "closed") and self._on_gone is not None:

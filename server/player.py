@@ -24,10 +24,15 @@ CATCH_UP_SLOTS = 1
 
 
 class Player:
-    """Runs from `start` until `stop`; `on_failure` is called once if the engine gives up."""
+    """Runs from `start` until `stop`; `on_failure` is called once if the engine gives up, `on_painted` for
+    each picture."""
 
     def __init__(
-        self, session: LiveSession[U8], bridge: EngineBridge, on_failure: Callable[[], None]
+        self,
+        session: LiveSession[U8],
+        bridge: EngineBridge,
+        on_failure: Callable[[], None],
+        on_painted: Callable[[Painted], None] | None = None,
     ) -> None:
         self.clock = MediaClock()
         self.voice = VoiceTrack(self.clock)
@@ -35,6 +40,7 @@ class Player:
         self._session = session
         self._bridge = bridge
         self._on_failure = on_failure
+        self._on_painted = on_painted
         self._ticked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.first_picture_at_s: float | None = None
@@ -74,6 +80,8 @@ class Player:
             self._on_failure()
             return
         p = painted
+        if self._on_painted is not None:
+            self._on_painted(p)
         self._session.painted(p.pts, p.picture, p.epoch, p.took, p.work)
         self.feed()
 

@@ -20,6 +20,13 @@ class Sent:
 
     data: bytes | None
     epoch: int
+    caption: str | None = None
+    """What the sound that follows says; there is no `data` with it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes, about: a program may also send very many messages that are very short."""
+        return len(self.data or b"") + 2 * len(self.caption or "") + 100
 
 
 class ReadAhead:
@@ -37,7 +44,7 @@ class ReadAhead:
         while self._bytes >= self._limit:
             await self._change()
         self._waiting.append(sent)
-        self._bytes += len(sent.data or b"")
+        self._bytes += sent.size
         self._changed.set()
 
     async def take(self) -> Sent | None:
@@ -47,7 +54,7 @@ class ReadAhead:
                 return None
             await self._change()
         sent = self._waiting.popleft()
-        self._bytes -= len(sent.data or b"")
+        self._bytes -= sent.size
         self._changed.set()
         return sent
 

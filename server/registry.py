@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 from server.live import LiveFace
 from sonic_stream.errors import BusyError, UnknownSessionError
 
+CURRENT = "current"
+"""Stands for the id of the session that began last."""
+
 
 class Registry:
     """Owns every session; places are taken before anything slow happens, so two never share one."""
@@ -16,6 +19,8 @@ class Registry:
         self.capacity = capacity
         self._faces: dict[str, LiveFace] = {}
         self._arriving = 0
+        self.admitted = 0
+        """Since the start."""
 
     def __len__(self) -> int:
         return len(self._faces) + self._arriving
@@ -38,6 +43,7 @@ class Registry:
         try:
             face, answer = await make(self._forget)
             self._faces[face.id] = face
+            self.admitted += 1
         finally:
             self._arriving -= 1
         return face, answer
@@ -46,8 +52,10 @@ class Registry:
         self._faces.pop(face.id, None)
 
     def find(self, session_id: str) -> LiveFace:
-        """Errors: `UnknownSessionError`."""
+        """The one named; `current` is the one that began last. Errors: `UnknownSessionError`."""
         face = self._faces.get(session_id)
+        if session_id == CURRENT and self._faces:
+            face = next(reversed(self._faces.values()))
         if face is None:
             raise UnknownSessionError("There is no such session (any more); start a new one.")
         return face

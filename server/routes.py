@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, File, Response, UploadFile
 
 from server.hub import Hub, changed, request_hub
-from server.live import Text
+from server.ice import for_browsers
 from server.portraits import Portrait
-from server.schemas import ModeChange, Offer, Say
+from server.schemas import Ask, Interruption, ModeChange, Offer, Say, VoiceInterruptChange
+from server.speech import Text
+from sonic_stream.config import CONTROL_NAMES, OPTIONS, Option
 from sonic_stream.errors import BadInputError
 
 api = APIRouter(prefix="/api")
@@ -58,6 +60,33 @@ async def image(hub: HubOf, portrait_id: str) -> Response:
     portrait = hub.portraits.find(portrait_id)
     data = await hub.portraits.still(portrait)
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
+
+
+@api.get("/config")
+async def config(hub: HubOf) -> dict[str, Any]:
+    """What this server offers, for a page to ask before it starts."""
+    return {
+        "ice_servers": for_browsers(hub.settings.ice_servers),
+        "controls": {name: _described(OPTIONS[name]) for name in CONTROL_NAMES},
+        "modes": ["assistant", "streamer"],
+        "voice_interrupt": ["off", "stop", "resume"],
+        "assistant": hub.chat is not None,
+        "hears": hub.transcription is not None,
+        "painting_steps": hub.bridge.steps_available,
+        "text_limit": hub.settings.text_limit,
+        "sessions": len(hub.registry),
+        "capacity": hub.registry.capacity,
+    }
+
+
+def _described(option: Option) -> dict[str, Any]:
+    return {
+        "kind": option.kind.__name__,
+        "default": option.default,
+        "low": option.low,
+        "high": option.high,
+        "choices": list(option.choices),
+    }
 
 
 @api.get("/voices")
@@ -109,37 +138,55 @@ async def leave(hub: HubOf, session_id: str) -> None:
 async def say(hub: HubOf, session_id: str, wish: Say) -> dict[str, Any]:
     """Speaks a text with a voice, after what already waits (or at once with `interrupt`)."""
     face = hub.registry.find(session_id)
-    if len(wish.text) > hub.settings.text_limit:
-        raise BadInputError(
-            f"The text has {len(wish.text)} characters; at most {hub.settings.text_limit} are spoken at once."
-        )
-    if not wish.text.strip():
-        raise BadInputError("The text is empty; write what the face should say.")
+    _check_text(hub, wish.text)
     hub.voices.check(wish.voice)
     if wish.interrupt:
         face.interrupt()
     face.say(Text(wish.text, wish.voice, wish.rate))
-    return {"waiting": face.status()["texts_waiting"]}
+    return {"waiting": face.speaker.waiting}
+
+
+def _check_text(hub: Hub, text: str) -> None:
+    if len(text) > hub.settings.text_limit:
+        raise BadInputError(
+            f"The text has {len(text)} characters; at most {hub.settings.text_limit} are spoken at once."
+        )
+    if not text.strip():
+        raise BadInputError("The text is empty; write what the face should say.")
+
+
+@api.post("/sessions/{session_id}/ask", status_code=202)
+async def ask(hub: HubOf, session_id: str, wish: Ask) -> dict[str, Any]:
+    """Gives a text to the chat model; its answer is spoken sentence by sentence while it is written."""
+    face = hub.registry.find(session_id)
+    _check_text(hub, wish.text)
+    face.ask(wish.text, wish.voice, wish.rate)
+    return {"waiting": face.speaker.waiting}
 
 
 @api.post("/sessions/{session_id}/interrupt")
-async def interrupt(hub: HubOf, session_id: str) -> dict[str, Any]:
-    """Silence at once: text, sound that was pushed and the microphone's last words are dropped."""
-    return {"epoch": hub.registry.find(session_id).interrupt()}
+async def interrupt(hub: HubOf, session_id: str, how: Interruption | None = None) -> dict[str, Any]:
+    """Silence at once: text, sound that was pushed and the microphone's last words are dropped. With
+    `resume` the texts are kept for `POST .../resume`."""
+    face = hub.registry.find(session_id)
+    epoch = face.interrupt(keep=how is not None and how.resume)
+    return {"epoch": epoch, "kept": len(face.speaker.kept)}
+
+
+@api.post("/sessions/{session_id}/resume", status_code=202)
+async def resume(hub: HubOf, session_id: str) -> dict[str, Any]:
+    """Says what the last interruption kept, from the beginning of the sentence that was cut."""
+    face = hub.registry.find(session_id)
+    face.resume()
+    return {"waiting": face.speaker.waiting}
 
 
 @api.post("/sessions/{session_id}/controls")
 async def controls(hub: HubOf, session_id: str, values: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
-    """Changes gains while the face speaks; returns all of them."""
+    """Changes gains and mood while the face speaks; returns all of them."""
     face = hub.registry.find(session_id)
-    new = changed(face.session.controls, values)
-    face.set_controls(new)
-    return {
-        "dynamic_scale": new.dynamic_scale,
-        "motion_scale": new.motion_scale,
-        "inference_steps": new.inference_steps,
-        "seed": new.seed,
-    }
+    face.set_controls(changed(face.controls, values))
+    return {name: getattr(face.controls, name) for name in CONTROL_NAMES}
 
 
 @api.post("/sessions/{session_id}/mode")
@@ -148,6 +195,14 @@ async def set_mode(hub: HubOf, session_id: str, change: ModeChange) -> dict[str,
     face = hub.registry.find(session_id)
     face.set_mode(change.mode)
     return {"mode": face.mode}
+
+
+@api.post("/sessions/{session_id}/voice_interrupt")
+async def set_voice_interrupt(hub: HubOf, session_id: str, change: VoiceInterruptChange) -> dict[str, Any]:
+    """What the user's voice does to a face that speaks in assistant mode."""
+    face = hub.registry.find(session_id)
+    face.voice_interrupt = change.voice_interrupt
+    return {"voice_interrupt": face.voice_interrupt}
 
 
 @operators.get("/health")
@@ -164,21 +219,12 @@ async def health(hub: HubOf, response: Response) -> dict[str, Any]:
         "voices": len(hub.voices.all),
         "voice_problem": hub.voices.missing if not hub.voices.all else "",
         "portraits": len(hub.portraits.all()),
+        "hearing_problem": hub.hearing.problem,
         "uptime_s": round(time.monotonic() - hub.started_s, 1),
     }
 
 
 @operators.get("/metrics")
 async def metrics(hub: HubOf) -> Response:
-    """The same and every session's counts, in Prometheus' text format."""
-    lines = [
-        "# TYPE sonic_stream_sessions gauge",
-        f"sonic_stream_sessions {len(hub.registry)}",
-        "# TYPE sonic_stream_capacity gauge",
-        f"sonic_stream_capacity {hub.registry.capacity}",
-    ]
-    for number, face in enumerate(hub.registry.faces):
-        for name, value in face.status().items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                lines.append(f'sonic_stream_session_{name}{{place="{number}"}} {value}')
-    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+    """Stages' times and every session's counts, in Prometheus' text format."""
+    return Response(hub.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

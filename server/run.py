@@ -13,24 +13,13 @@ from fastapi import FastAPI
 from server.app import create_app
 from server.portraits import IdentityFactory
 from server.settings import ServerSettings
-from server.tts.base import VoiceEngine, Voices
-from server.tts.espeak import EspeakEngine
+from server.tts.base import Voices
+from server.tts.load import load_voices
 from sonic_stream.engine.base import Engine
-from sonic_stream.errors import BadInputError, MissingPieceError
+from sonic_stream.errors import BadInputError
 from sonic_stream.types import Identity, PortraitSettings
 
-__all__ = ["ServerSettings", "serve"]
-
-
-def load_voices() -> Voices:
-    """The voices that are installed; none is no error, the reason is kept for the page."""
-    engines: list[VoiceEngine] = []
-    missing = ""
-    try:
-        engines.append(EspeakEngine.load())
-    except MissingPieceError as error:
-        missing = str(error)
-    return Voices(engines, missing)
+__all__ = ["ServerSettings", "load_voices", "run_app", "serve"]
 
 
 def _identify(image: bytes, settings: PortraitSettings) -> Identity:
@@ -54,7 +43,7 @@ def serve(settings: ServerSettings) -> None:
         cv2.setNumThreads(1)
         return LocalEngine.load(device=settings.device, capacity=settings.capacity)
 
-    run_app(settings, engine, _identify, load_voices())
+    run_app(settings, engine, _identify, load_voices(settings.services))
 
 
 def run_app(

@@ -19,6 +19,25 @@ class Offer(_Strict):
     portrait: Annotated[str, Field(max_length=100)] | None = None
     mode: Literal["assistant", "streamer"] = "assistant"
     controls: dict[str, Any] = {}
+    voice_interrupt: Literal["off", "stop", "resume"] = "stop"
+    """What the user's voice does to a face that speaks (assistant mode)."""
+
+
+class Ask(_Strict):
+    """Something for the chat model to answer."""
+
+    text: Annotated[str, Field(min_length=1)]
+    voice: Annotated[str, Field(max_length=100)] | None = None
+    rate: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
+
+
+class Interruption(_Strict):
+    resume: bool = False
+    """Keep what was not said yet, for `resume`."""
+
+
+class VoiceInterruptChange(_Strict):
+    voice_interrupt: Literal["off", "stop", "resume"]
 
 
 class Say(_Strict):

@@ -19,19 +19,35 @@ from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 
 from server.clock import MediaClock
 from server.encoders import make_encoder
+from sonic_stream.timebase import TICK_RATE, Ticks
 
 _PRIVATE = "_RTCRtpSender__"
 _NTP_EPOCH_S = 2_208_988_800
 _WRAP = 1 << 32
 
 
+class Watcher:
+    """Is told what a sender does; whoever cares overrides what it wants to know."""
+
+    def begins(self, mime_type: str) -> None:
+        """Before the first frame: the codec that was negotiated, `video/vp8` in small letters."""
+
+    def sent(self, pts: Ticks, encode_s: float) -> None:
+        """A frame of media time `pts` leaves; `encode_s` is 0 where it is not known."""
+
+    def keyframe_wanted(self) -> bool:
+        """The receiver lost something. True: what is sent was encoded elsewhere, and that is seen to."""
+        return False
+
+
 class _Tuning:
     """Wraps two methods of one sender."""
 
-    def __init__(self, sender: RTCRtpSender, clock: MediaClock, rate_hz: int) -> None:
+    def __init__(self, sender: RTCRtpSender, clock: MediaClock, rate_hz: int, watcher: Watcher) -> None:
         self._sender: Any = sender
         self._clock = clock
         self._rate_hz = rate_hz
+        self._watcher = watcher
         self._next = sender._next_encoded_frame
         self._send = sender._send_rtcp
         self._last_media: int | None = None
@@ -42,11 +58,18 @@ class _Tuning:
             # RTP timestamps count from a random origin; the first frame that was sent tells which.
             sent = int(getattr(self._sender, _PRIVATE + "rtp_timestamp"))
             self._origin = (sent - self._last_media) % _WRAP
-        if getattr(self._sender, _PRIVATE + "encoder") is None:
+        if getattr(self._sender, _PRIVATE + "encoder", None) is None:
+            self._watcher.begins(codec.mimeType.lower())
             setattr(self._sender, _PRIVATE + "encoder", make_encoder(codec))
+        wanted = _PRIVATE + "force_keyframe"
+        if getattr(self._sender, wanted, False) and self._watcher.keyframe_wanted():
+            setattr(self._sender, wanted, False)
         frame = await self._next(codec)
         if frame is not None:
             self._last_media = frame.timestamp
+            encoder = getattr(self._sender, _PRIVATE + "encoder", None)
+            encode_s = float(getattr(encoder, "took_s", 0.0))
+            self._watcher.sent(frame.timestamp * TICK_RATE // self._rate_hz, encode_s)
         return frame
 
     async def send_rtcp(self, packets: list[AnyRtcpPacket]) -> None:
@@ -63,9 +86,11 @@ class _Tuning:
         return packet
 
 
-def tune_sender(sender: RTCRtpSender, clock: MediaClock, rate_hz: int) -> None:
+def tune_sender(
+    sender: RTCRtpSender, clock: MediaClock, rate_hz: int, watcher: Watcher | None = None
+) -> None:
     """Call it before the sender runs; `rate_hz` is the RTP clock of its codec."""
-    tuning = _Tuning(sender, clock, rate_hz)
+    tuning = _Tuning(sender, clock, rate_hz, watcher or Watcher())
     patched: Any = sender
     patched._next_encoded_frame = tuning.next_encoded_frame
     patched._send_rtcp = tuning.send_rtcp

@@ -5,8 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from server.endpoints import Endpoint
 from sonic_stream.stream.session import SessionSettings
 from sonic_stream.types import Controls, PortraitSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Other programs that give the face a voice, ears and something to say; none unless named."""
+
+    tts: Endpoint | None = None
+    """`/v1/audio/speech`."""
+    tts_voices: tuple[str, ...] = ("alloy",)
+    tts_command: str = ""
+    """A program that reads text and writes PCM."""
+    tts_rate_hz: int = 0
+    """Of the PCM that either sends; 0: 24000 for a service, 22050 for a program."""
+    edge_voices: tuple[str, ...] = ()
+    chat: Endpoint | None = None
+    """`/v1/chat/completions`."""
+    chat_prompt: str = (
+        "You are a person in a video call. Answer in spoken language, in one to three short sentences,"
+        " without lists, emojis or markup."
+    )
+    asr: Endpoint | None = None
+    """`/v1/audio/transcriptions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +48,9 @@ class ServerSettings:
     session: SessionSettings = field(default_factory=SessionSettings)
     ice_servers: tuple[str, ...] = ()
     """STUN or TURN addresses, `turn:user:password@host:port` allowed; none are asked unless named."""
+    services: ServiceSettings = field(default_factory=ServiceSettings)
+    viewers: int = 16
+    """Peers that may watch one session beside its own browser."""
     static_dir: Path = Path(__file__).resolve().parent.parent / "static"
     portraits_dir: Path | None = None
     """Bundled portraits; None is the package's own `assets/portraits`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -25,6 +26,23 @@ MAX_PACKETS = 6
 """Packets that may wait to be sent; the oldest goes when there are more."""
 
 
+def audio_frame(pts: Ticks, samples: F32) -> AudioFrame:
+    """float32 [PACKET_TICKS] as the encoder takes it."""
+    whole = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+    frame = AudioFrame.from_ndarray(whole.reshape(1, -1), format="s16", layout="mono")
+    frame.sample_rate = TICK_RATE
+    frame.pts, frame.time_base = pts, AUDIO_TIME_BASE
+    return frame
+
+
+def video_frame(pts: Ticks, picture: U8) -> VideoFrame:
+    """I420, uint8 [H * 3 / 2, W], as the encoder takes it."""
+    frame = VideoFrame.from_ndarray(picture, format="yuv420p")
+    # 90 kHz from 48 kHz: exact, since slots are multiples of 1920.
+    frame.pts, frame.time_base = pts * 15 // 8, VIDEO_TIME_BASE
+    return frame
+
+
 class VoiceTrack(MediaStreamTrack):
     """Sound, mono 48 kHz, each packet released at its own media time."""
 
@@ -37,6 +55,8 @@ class VoiceTrack(MediaStreamTrack):
         self._arrived = asyncio.Event()
         self._last: F32 = np.zeros(PACKET_TICKS, np.float32)
         self.dropped = 0
+        self.taps: list[Callable[[Ticks, F32], None]] = []
+        """Get each packet at the moment it is handed to the sender."""
 
     def put(self, pts: Ticks, samples: F32) -> None:
         """float32 [PACKET_TICKS] that plays at `pts`."""
@@ -65,11 +85,9 @@ class VoiceTrack(MediaStreamTrack):
         await self._clock.sleep_until(self._packets[0][0])
         pts, samples = self._packets.popleft()
         self._last = samples
-        whole = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
-        frame = AudioFrame.from_ndarray(whole.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate = TICK_RATE
-        frame.pts, frame.time_base = pts, AUDIO_TIME_BASE
-        return frame
+        for tap in self.taps:
+            tap(pts, samples)
+        return audio_frame(pts, samples)
 
     def stop(self) -> None:
         super().stop()
@@ -88,6 +106,8 @@ class PictureTrack(MediaStreamTrack):
         self._arrived = asyncio.Event()
         self.skipped = 0
         self.sent = 0
+        self.taps: list[Callable[[Ticks, U8], None]] = []
+        """Get each picture at the moment it is handed to the sender."""
 
     def put(self, pts: Ticks, picture: U8) -> None:
         """I420, uint8 [H * 3 / 2, W], that shows the sound at `pts`."""
@@ -107,10 +127,9 @@ class PictureTrack(MediaStreamTrack):
         pts, picture = self._newest
         self._newest = None
         self.sent += 1
-        frame = VideoFrame.from_ndarray(picture, format="yuv420p")
-        # 90 kHz from 48 kHz: exact, since slots are multiples of 1920.
-        frame.pts, frame.time_base = pts * 15 // 8, VIDEO_TIME_BASE
-        return frame
+        for tap in self.taps:
+            tap(pts, picture)
+        return video_frame(pts, picture)
 
     def stop(self) -> None:
         super().stop()

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import re
 import threading
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from server.tts.base import Voice
+from server.tts.base import Sound, Voice, Word
+from server.tts.sentences import sentences
 from sonic_stream.errors import MissingPieceError
 from sonic_stream.types import F32
 
@@ -26,7 +26,6 @@ _TEXT_UTF8 = 1
 _POSITION_CHARACTER = 1
 _RATE, _VOLUME, _PITCH, _RANGE, _WORD_GAP = 1, 2, 3, 4, 7
 _WORDS_PER_MINUTE = 158
-_LONGEST_PIECE = 280  # characters; a sentence beyond it is spoken in parts
 
 VOICES = (
     ("en-us", "m3", 42, "English (US), low", "en-US"),
@@ -49,24 +48,30 @@ VOICES = (
 )
 """Language, variant, pitch 0-100, label, BCP 47 tag."""
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
-_END = re.compile(r"(?<=[.!?…。！？;:])\s+|\n+|(?<=[。！？])")
+class _EventId(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
 
 
-def sentences(text: str) -> list[str]:
-    """`text` in pieces that can be spoken one after the other, none much longer than a breath."""
-    pieces: list[str] = []
-    for sentence in _END.split(text):
-        rest = " ".join(sentence.split())
-        while len(rest) > _LONGEST_PIECE:
-            cut = max(rest.rfind(", ", 0, _LONGEST_PIECE), rest.rfind(" ", 0, _LONGEST_PIECE))
-            cut = cut if cut > 0 else _LONGEST_PIECE
-            pieces.append(rest[:cut].strip())
-            rest = rest[cut:].lstrip(", ")
-        if rest:
-            pieces.append(rest)
-    return pieces
+class _Event(ctypes.Structure):
+    """`espeak_EVENT` of speak_lib.h; a list of them ends with type 0, words have type 1."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
+    )
+
+
+_WORD = 1
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 class _Library:
@@ -90,12 +95,17 @@ class _Library:
             )
         self.rate_hz = int(rate_hz)
         self._chunks: list[F32] = []
+        self._words: list[tuple[int, int, int]] = []
         self._stop: threading.Event | None = None
         self._callback = _Callback(self._collect)  # kept: the library holds only a pointer
         self._lib.espeak_SetSynthCallback(self._callback)
         self._settings: tuple[str, float, int] | None = None
 
-    def _collect(self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: int | None) -> int:
+    def _collect(
+        self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]
+    ) -> int:
+        if events:
+            self._note_words(events)
         if self._stop is not None and self._stop.is_set():
             return 1
         if count > 0 and samples:
@@ -103,8 +113,19 @@ class _Library:
             self._chunks.append((chunk / 32768).astype(np.float32))
         return 0
 
-    def speak(self, text: str, name: str, pitch: int, rate: float, stop: threading.Event) -> F32:
-        """One piece of text as sound, float32 [N] at `rate_hz`."""
+    def _note_words(self, events: ctypes._Pointer[_Event]) -> None:
+        index = 0
+        while events[index].type:
+            event, index = events[index], index + 1
+            start = event.text_position - 1  # it counts from 1
+            # A number is told once for each word that it is spoken as.
+            if event.type == _WORD and (not self._words or start >= self._words[-1][1]):
+                self._words.append((start, start + event.length, event.sample))
+
+    def speak(
+        self, text: str, name: str, pitch: int, rate: float, stop: threading.Event
+    ) -> tuple[F32, list[tuple[int, int, int]]]:
+        """One piece of text as sound, float32 [N] at `rate_hz`, and (start, end, sample) of its words."""
         if self._settings != (name, rate, pitch):
             self._lib.espeak_SetVoiceByName(name.encode())
             for parameter, value in (
@@ -116,10 +137,11 @@ class _Library:
             ):
                 self._lib.espeak_SetParameter(parameter, value, 0)
             self._settings = (name, rate, pitch)
-        self._chunks, self._stop = [], stop
+        self._chunks, self._words, self._stop = [], [], stop
         encoded = text.encode("utf-8", "replace")
         self._lib.espeak_Synth(encoded, len(encoded) + 1, 0, _POSITION_CHARACTER, 0, _TEXT_UTF8, None, None)
-        return np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.float32)
+        sound = np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.float32)
+        return sound, self._words
 
 
 class EspeakEngine:
@@ -148,19 +170,27 @@ class EspeakEngine:
     def voices(self) -> Sequence[Voice]:
         return self._list
 
-    async def speak(self, text: str, voice: str, rate: float) -> AsyncIterator[tuple[F32, int]]:
+    async def speak(self, text: str, voice: str, rate: float) -> AsyncIterator[Sound]:
         name, pitch = self._voices[voice]
         stop = threading.Event()
         loop = asyncio.get_running_loop()
+        passed = 0
         try:
             for sentence in sentences(text):
-                sound = await loop.run_in_executor(
+                begin = max(passed, text.find(sentence, passed))
+                sound, words = await loop.run_in_executor(
                     self._worker, self._library.speak, sentence, name, pitch, rate, stop
                 )
                 # In short chunks, so that whoever plays it can stop between them.
                 step = self._library.rate_hz // 5
                 for start in range(0, len(sound), step):
-                    yield sound[start : start + step], self._library.rate_hz
+                    within = [w for w in words if start <= w[2] < start + step]
+                    yield Sound(
+                        sound[start : start + step],
+                        self._library.rate_hz,
+                        tuple(Word(begin + a, begin + b, at - start) for a, b, at in within),
+                    )
+                passed = begin + len(sentence)
         finally:
             stop.set()
 

@@ -44,6 +44,7 @@ class Piece:
     handed: Ticks = 0
     is_last: bool = False
     """The utterance ends with it."""
+    marks: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Unit(Generic[PictureT]):
     handed: Ticks
     behind: Ticks = 0
     """How far the picture's content lags the sound's."""
+    marks: tuple[object, ...] = ()
+    """What its sound was marked with."""
 
 
 class AlignBuffer(Generic[PictureT]):
@@ -183,6 +186,7 @@ class AlignBuffer(Generic[PictureT]):
             piece.is_last,
             piece.handed,
             behind,
+            piece.marks,
         )
 
     def _joined(self, piece: Piece) -> F32:

@@ -69,7 +69,8 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something a listener may want to know: `kind` in `speaking_started`, `speaking_finished`, `underrun`.
+    """Something a listener may want to know: `kind` in `speaking_started`, `speaking_finished`, `underrun`,
+    `mark`.
 
     `at` is the media time of the slot, `position` how much of the utterance had played.
     """
@@ -78,6 +79,8 @@ class Event:
     at: Ticks
     position: Ticks = 0
     interrupted: bool = False
+    mark: object = None
+    """What `LiveSession.mark` was given."""
 
     def as_dict(self) -> dict[str, object]:
         told: dict[str, object] = {
@@ -168,6 +171,16 @@ class LiveSession(Generic[PictureT]):
         return self._timeline.queued
 
     @property
+    def position(self) -> Ticks:
+        """How much of the utterance that plays (or played last) was heard."""
+        return self._spoken
+
+    @property
+    def is_speaking(self) -> bool:
+        """Somebody's sound is being heard, not only on its way."""
+        return self._speaking
+
+    @property
     def has_room(self) -> bool:
         """A scripted source may push more."""
         return self._timeline.queued < self._settings.queue_limit
@@ -190,6 +203,11 @@ class LiveSession(Generic[PictureT]):
     def end(self, now: Ticks) -> None:
         """The utterance is complete: what there is of it will be played."""
         self._timeline.end(now)
+
+    def mark(self, what: object, ahead: Ticks = 0) -> None:
+        """Tells `what` as an event when the sound that is pushed next (`ahead` of it) plays; not if it is
+        interrupted before. For scripted sound: of live sound some is left out, and its marks with it."""
+        self._timeline.mark(what, ahead)
 
     def interrupt(self, now: Ticks) -> int:
         """Silence at once; returns the new epoch. Nothing pushed before it will be heard after it.
@@ -325,7 +343,15 @@ class LiveSession(Generic[PictureT]):
         content, self._content = self._content, self._content + FRAME_TICKS
         joined = hop.heard if self._last_was_speech or not hop.speech else fade_in(hop.heard)
         self.align.put_sound(
-            Piece(content, joined, hop.speech, hop.silent, hop.handed if hop.speech else now, hop.is_last)
+            Piece(
+                content,
+                joined,
+                hop.speech,
+                hop.silent,
+                hop.handed if hop.speech else now,
+                hop.is_last,
+                hop.marks,
+            )
         )
         self._last_was_speech = hop.speech and not hop.is_last
         self._handed_out = self._handed_out + 1 if self._last_was_speech else 0
@@ -336,6 +362,10 @@ class LiveSession(Generic[PictureT]):
         early = max(0, lead - self.target - FRAME_TICKS)
         self._in_hand.append(_Handed(content, paint, hop.late - early))
         return HopInput(self._slot, content, hop.model, self.controls, self.epoch, paint=paint)
+
+    def plays_at(self, pts: Ticks, now: Ticks) -> Ticks:
+        """The media time at which content `pts` will be seen, if nothing stops."""
+        return now + self.align.lead(pts, now)
 
     def painted(self, pts: Ticks, picture: PictureT | None, epoch: int, took: Ticks, work: Ticks) -> bool:
         """The engine is done with a hop: the picture for its own time `pts`, or None if told not to paint.
@@ -375,6 +405,7 @@ class LiveSession(Generic[PictureT]):
             if not self._speaking and not self._quiet:
                 self._speaking, self._spoken = True, 0
                 self._events.append(Event("speaking_started", at))
+            self._events += [Event("mark", at, self._spoken, mark=mark) for mark in unit.marks]
             self._spoken += FRAME_TICKS
             if self._speaking and (unit.is_last or self._quiet >= self._settings.pause_slots):
                 self._finish(at + FRAME_TICKS)

@@ -36,6 +36,8 @@ class Hop:
     handed: Ticks = 0
     """When its first sample came in."""
     is_last: bool = False
+    marks: tuple[object, ...] = ()
+    """What was set by `InputTimeline.mark` within it."""
 
 
 _NO_SOUND: F32 = np.zeros(FRAME_TICKS, np.float32)
@@ -65,6 +67,7 @@ class InputTimeline:
         self._position = 0  # 48 kHz samples of this utterance already cut into hops
         self._pushed = 0  # 48 kHz samples of this utterance, waiting or cut
         self._open = False
+        self._marks: deque[tuple[int, object]] = deque()  # (48 kHz samples before it, what it says)
 
     @property
     def ready(self) -> int:
@@ -95,6 +98,10 @@ class InputTimeline:
         if not self._open:
             self._begin(now)
         self._feed(samples, now, last=False)
+
+    def mark(self, what: object, ahead: Ticks = 0) -> None:
+        """Has the hop say `what` that plays the sound `ahead` of what was pushed so far."""
+        self._marks.append(((self._pushed if self._open else 0) + ahead, what))
 
     def _begin(self, now: Ticks) -> None:
         assert self._to_heard and self._to_model
@@ -135,7 +142,14 @@ class InputTimeline:
             late = self._arrivals.lateness(now, self._position)
         self._position += FRAME_TICKS
         silent = float(np.sqrt(np.mean(np.square(model)))) < SILENT_RMS
-        self._hops.append(Hop(heard, model, True, silent, late, handed, is_last))
+        marks = self._marks_before(self._position, is_last)
+        self._hops.append(Hop(heard, model, True, silent, late, handed, is_last, marks))
+
+    def _marks_before(self, position: int, all_of_them: bool) -> tuple[object, ...]:
+        said: list[object] = []
+        while self._marks and (all_of_them or self._marks[0][0] < position):
+            said.append(self._marks.popleft()[1])
+        return tuple(said)
 
     def end(self, now: Ticks) -> None:
         """The utterance is complete: its tail is padded with silence to a whole hop."""

@@ -172,7 +172,7 @@ class Viewer:
                 await asyncio.sleep(0.02)
 
     def kinds(self) -> list[str]:
-        return [m["type"] for m in self.told if m["type"] not in ("stats", "pong")]
+        return [m["type"] for m in self.told if m["type"] not in ("stats", "pong", "attention")]
 
     async def vanish(self) -> None:
         """As a killed browser does: not a word."""

@@ -186,7 +186,7 @@ async def test_health_and_metrics(running, viewer):
     await seen.until(lambda v: len(v.pictures) > 5)
     text = (await running.http.get("/metrics")).text
     assert "sonic_stream_sessions 1" in text
-    assert 'sonic_stream_session_played{place="0"}' in text
+    assert 'sonic_stream_session_played_total{place="0"}' in text
     status = (await running.http.get(f"/api/sessions/{seen.id}")).json()
     assert status["connection"] == "connected" and status["played"] > 0
 

@@ -21,7 +21,8 @@ from server.sender import tune_sender
 from server.standin import fake_identity
 from server.tracks import MAX_PACKETS, PictureTrack, VoiceTrack
 from server.tts.base import Voices
-from server.tts.espeak import EspeakEngine, sentences
+from server.tts.espeak import EspeakEngine
+from server.tts.sentences import sentences
 from sonic_stream.engine.base import HopInput
 from sonic_stream.engine.fake import FakeEngine
 from sonic_stream.errors import BadInputError, BusyError, MissingPieceError
@@ -298,8 +299,18 @@ class TestVoices:
     async def test_the_built_in_voice_speaks_in_chunks_and_can_be_stopped(self):
         pytest.importorskip("espeakng_loader")
         engine = EspeakEngine.load()
-        sounds = [s async for s, _ in engine.speak("Hello. This is a test.", "en-us-low", 1.0)]
-        slow = [s async for s, _ in engine.speak("Hello. This is a test.", "en-us-low", 0.6)]
+        text = "Hello. This is a test."
+        chunks = [chunk async for chunk in engine.speak(text, "en-us-low", 1.0)]
+        sounds = [chunk.samples for chunk in chunks]
+        assert [text[w.start : w.end] for c in chunks for w in c.words] == [
+            "Hello",
+            "This",
+            "is",
+            "a",
+            "test",
+        ]
+        assert all(0 <= word.at < len(chunk.samples) for chunk in chunks for word in chunk.words)
+        slow = [chunk.samples async for chunk in engine.speak(text, "en-us-low", 0.6)]
         whole = np.concatenate(sounds)
         assert 0.8 < len(whole) / 22_050 < 4 and 0.05 < np.abs(whole).max() <= 1
         assert sum(map(len, slow)) > 1.2 * len(whole)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8010
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
-.PHONY: help setup setup-test system-run system-test run test lint bench train-head train-motion clean
+.PHONY: help setup setup-test system-run system-test run test lint bench train-head train-motion train-decoder clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ train-head: $(VENV)/.test  ## learn the head model: make train-head DATA=folder 
 
 train-motion: $(VENV)/.test  ## a small run of the motion model's recipe, in minutes
 	$(BIN)/python -m sonic_stream.train.motion --quick
+
+train-decoder: $(VENV)/.test  ## a tiny set of pairs and a tiny run of the decoder's recipe, in minutes
+	$(BIN)/python -m sonic_stream.train.decoder --quick
 
 clean:  ## remove what was built
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -49,7 +49,10 @@ class Finding:
 def examine() -> list[Finding]:
     """All findings. Takes a few seconds, because the models are really loaded."""
     findings: list[Finding] = []
-    for check in (_python, _packages, _processor, _encoders, _weights, _bundled, _tracker, _engine, _extras):
+    checks = (
+        _python, _packages, _processor, _encoders, _weights, _bundled, _tracker, _engine, _decoder, _extras,
+    )  # fmt: skip
+    for check in checks:
         try:
             findings += check()
         except Exception as error:  # one broken library must not hide the other findings
@@ -158,6 +161,17 @@ def _engine() -> Iterator[Finding]:
         yield Finding("engine", False, str(error), _AGAIN)
         return
     yield Finding("engine", True, f"loads; look-ahead {engine.lookahead / 48:.0f} ms")
+
+
+def _decoder() -> Iterator[Finding]:
+    from sonic_stream.picture.decoder_backends import choose
+
+    try:
+        choice = choose()
+    except SonicError as error:
+        yield Finding("decoder", False, f"geometry paints alone: {error}", _AGAIN, core=False)
+        return
+    yield Finding("decoder", True, f"{choice.backend.name}: {choice.reason}", core=False)
 
 
 def _extras() -> Iterator[Finding]:

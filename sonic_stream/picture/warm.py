@@ -42,4 +42,4 @@ def warm_up() -> None:
     coeffs = np.zeros(len(CHANNELS), np.float32)
     for name, value in (("aperture", 0.1), ("blink_left", 0.5), ("blink_right", 1.0), ("yaw", 0.1)):
         coeffs[CHANNEL_INDEX[name]] = value
-    Painter(identity).paint(coeffs)
+    Painter(identity).paint(coeffs, steps=1)

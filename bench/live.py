@@ -1,10 +1,13 @@
-"""Live figures: `python -m bench.live [--fake] [--seconds 20] [--size 512]`.
+"""Live figures: `python -m bench.live [--engine fake] [--seconds 20] [--size 512] [--no-browser]`.
 
-Three measurements, each through the real server code:
-  engine   PCM handed in at real time -> the encoded picture that shows it, without a network
-  browser  Start -> first picture, microphone-like sound -> sound in headless Chromium's statistics
-  stop     an interruption -> the last old sound that leaves the sender
-Prints a table and, last, one JSON line with its settings.
+Two measurements, each through the real server code (`bench.sync` has a third: sync in trouble):
+  inside   PCM handed in -> the encoded picture that shows it; what an interruption leaves; whether continuous
+           sound that comes irregularly arrives at the encoder as it was sent
+  browser  real Chromium: Start -> first picture; its microphone -> the picture and the sound that come back;
+           an interruption -> the last old sound
+The browser's microphone plays a file of buzzes; a worklet notes when each begins in the microphone's own
+track and when it comes back, `requestVideoFrameCallback` when its mark is seen (`bench.stage`).
+`--docs` writes the table into docs/latency.md. Last line: JSON with its settings.
 """
 
 from __future__ import annotations
@@ -13,267 +16,162 @@ import argparse
 import asyncio
 import json
 import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from av import VideoFrame
+import websockets
 
-from server.bridge import EngineBridge
-from server.encoders import LiveVp8Encoder
-from server.player import Player
-from server.standin import fake_identity
-from sonic_stream.engine.base import Engine
-from sonic_stream.engine.fake import FakeEngine
-from sonic_stream.stream.session import LiveSession
-from sonic_stream.timebase import PACKET_TICKS, TICK_RATE, Ticks
-from sonic_stream.types import F32, U8, Controls, Identity, PortraitSettings
+from bench import inside, report
+from bench.chromium import (
+    CHROMIUM,
+    DETECTOR_MS,
+    MICROPHONE,
+    beeps,
+    nearest_ms,
+    page_of,
+    served,
+    start,
+    watch,
+    write_wav,
+)
+from sonic_stream.timebase import TICK_RATE
 
-PORTRAITS = Path(__file__).resolve().parent.parent / "sonic_stream" / "assets" / "portraits"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+BEEP_EVERY_S, BEEP_S = 1.5, 0.4
+LONGEST_TRIP_MS = 1200.0
 
+FIRST_PICTURE = """() => new Promise((done) => {
+  const begin = performance.now();
+  document.querySelector("video").requestVideoFrameCallback(() => done(performance.now() - begin));
+  document.querySelector("#start").click();
+})"""
 
-def portrait() -> bytes:
-    """The first bundled portrait."""
-    kinds = {".png", ".jpg", ".jpeg", ".webp"}
-    return next(p for p in sorted(PORTRAITS.iterdir()) if p.suffix in kinds).read_bytes()
+INTERRUPT = """async (session) => {
+  const begin = performance.now();
+  await fetch(`/api/sessions/${session}/interrupt`, {method: "POST"});
+  return begin;
+}"""
 
-
-def parts(fake: bool, size: int) -> tuple[Callable[[], Engine], Identity]:
-    """An engine factory and an identity."""
-    settings = PortraitSettings(min_resolution=size)
-    if fake:
-        return lambda: FakeEngine(size), fake_identity(portrait(), settings)
-    from sonic_stream.face import identify
-
-    def engine() -> Engine:
-        import cv2
-        import torch
-
-        from sonic_stream.engine.local import LocalEngine
-
-        torch.set_num_threads(1)
-        cv2.setNumThreads(1)
-        return LocalEngine.load(device="cpu", capacity=1)
-
-    return engine, identify(portrait(), settings)
-
-
-def voice(seconds: float) -> F32:
-    """Syllables of a buzz, a pause every three seconds."""
-    at = np.arange(round(seconds * TICK_RATE)) / TICK_RATE
-    buzz = np.sign(np.sin(2 * np.pi * 130 * at)) * np.abs(np.sin(2 * np.pi * 2.2 * at)) ** 2
-    return (0.2 * buzz * (at % 3 < 2.5)).astype(np.float32)
-
-
-@dataclass
-class Sink:
-    """Encodes every picture as the sender does and notes when it was done."""
-
-    player: Player
-    session: LiveSession[U8]
-    latency_ms: list[float] = field(default_factory=list)
-    skew_ms: list[float] = field(default_factory=list)
-    encode_ms: list[float] = field(default_factory=list)
-    sound_at: dict[Ticks, float] = field(default_factory=dict)
-    loud: list[tuple[float, float]] = field(default_factory=list)
-    handed: dict[Ticks, Ticks] = field(default_factory=dict)
-
-    async def pictures(self) -> None:
-        encoder, loop = LiveVp8Encoder(), asyncio.get_running_loop()
-        while True:
-            frame: VideoFrame = await self.player.pictures.recv()
-            pts = int(frame.pts or 0) * 8 // 15
-            begin = time.monotonic()
-            await loop.run_in_executor(None, encoder.encode, frame, False)
-            self.encode_ms.append((time.monotonic() - begin) * 1000)
-            now = self.player.clock.now()
-            if pts in self.handed:
-                self.latency_ms.append((now - self.handed.pop(pts)) * 1000 / TICK_RATE)
-            if pts in self.sound_at:
-                self.skew_ms.append(abs(begin - self.sound_at[pts]) * 1000)
-
-    async def sound(self) -> None:
-        while True:
-            frame = await self.player.voice.recv()
-            self.sound_at[int(frame.pts or 0)] = time.monotonic()
-            self.loud.append((time.monotonic(), float(np.abs(frame.to_ndarray()).max())))
+WORDS = {
+    "pcm_to_encoded_p50_ms": "sound handed in -> its picture leaves the encoder, look-ahead included, p50",
+    "pcm_to_encoded_p95_ms": "... p95",
+    "tts_first_picture_p50_ms": "sound that is there at once -> its first picture leaves the encoder, p50",
+    "first_picture_ms": "Start -> first picture in Chromium, known portrait",
+    "mic_to_screen_p50_ms": "microphone -> picture in Chromium, p50",
+    "mic_to_ear_p50_ms": "microphone -> sound in Chromium, p50",
+    "browser_skew_ms": "picture minus sound in Chromium, median",
+    "browser_fps": "pictures a second in Chromium",
+    "interrupt_tail_p95_ms": "interruption -> last old sound at the sender, p95",
+    "browser_interrupt_tail_p95_ms": "interruption -> last old sound in Chromium, p95",
+    "sender_skew_p99_ms": "sound against picture at the sender, p99",
+    "inserted_zeros": "zeros put into continuous sound that comes 0-60 ms late",
+    "altered_samples": "... samples that are not what was sent",
+    "live_inserted_zeros": "... zeros, from a microphone",
+    "core_ms_per_picture": "CPU for a picture, sound to packets, core-ms",
+}
 
 
-async def measure_engine(fake: bool, size: int, seconds: float) -> dict[str, float]:
-    """PCM pushed in 20 ms pieces as a live program does, read back behind the encoder."""
-    factory, identity = parts(fake, size)
-    bridge = EngineBridge(factory)
-    await bridge.loaded()
-    await bridge.prepare(identity)
-    slot = await bridge.open(identity, Controls())
-    session: LiveSession[U8] = LiveSession(slot, bridge.lookahead)
-    player = Player(session, bridge, lambda: None)
-    sink = Sink(player, session)
-    # The unit of each slot tells when its sound came in; noted as it is played.
-    tick = session.tick
-
-    def noted() -> Any:
-        unit = tick()
-        if unit.speech:
-            sink.handed[unit.slot * 1920] = unit.handed
-        return unit
-
-    session.tick = noted  # type: ignore[method-assign]
-    player.start()
-    tasks = [asyncio.create_task(sink.pictures()), asyncio.create_task(sink.sound())]
-    await asyncio.sleep(3)
-    sound = voice(seconds)
-    cpu = time.process_time()
-    begin = time.monotonic()
-    tails_ms: list[float] = []
-    for i, at in enumerate(range(0, len(sound), PACKET_TICKS)):
-        await asyncio.sleep(max(0.0, begin + (i + 1) * 0.02 - time.monotonic()))
-        session.push(sound[at : at + PACKET_TICKS], TICK_RATE, player.clock.now(), live=True)
-        player.feed()
-    core_ms = (time.process_time() - cpu) * 1000 / (seconds * 25)
-    session.end(player.clock.now())
-    await asyncio.sleep(1)
-    live_ms = list(sink.latency_ms)
-    for _ in range(8):
-        session.push(voice(1.4), TICK_RATE, player.clock.now())
-        session.end(player.clock.now())
-        player.feed()
-        await asyncio.sleep(0.8)
-        flushed = time.monotonic()
-        session.interrupt(player.clock.now())
-        player.hush()
-        await asyncio.sleep(0.5)
-        late = [at - flushed for at, peak in sink.loud if at > flushed and peak > 60]
-        tails_ms.append(max(late, default=0.0) * 1000)
-    status = session.status()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    session.close()
-    await player.stop()
-    await bridge.close(slot)
-    await bridge.stop()
-
-    def at(values: list[float], share: float) -> float:
-        return round(float(np.percentile(values, share)), 1) if values else float("nan")
-
-    return {
-        "pcm_to_encoded_p50_ms": at(live_ms, 50),
-        "pcm_to_encoded_p95_ms": at(live_ms, 95),
-        "encode_p50_ms": at(sink.encode_ms, 50),
-        "engine_work_ms": float(str(status["work_ms"])),
-        "interrupt_tail_p95_ms": at(tails_ms, 95),
-        "sender_skew_p99_ms": at(sink.skew_ms, 99),
-        "core_ms_per_picture": round(core_ms, 1),
-        "held_share": round(float(str(status["held"])) / max(1.0, float(str(status["slots"]))), 4),
-        "underruns": float(str(status["underruns"])),
-        "skipped_slots": float(str(status["skipped_slots"])),
-    }
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--allow-loopback-in-peer-connection",
-    "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
-
-
-async def measure_browser(fake: bool, starts: int) -> dict[str, float]:
-    """Start -> first picture, and what the browser says of rate, delay and skew with a microphone."""
-    from playwright.async_api import async_playwright
-
-    port = free_port()
-    command = ["server.standin"] if fake else ["sonic_stream", "serve"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", *command, "--port", str(port)], stdout=subprocess.DEVNULL
-    )
-    try:
-        async with async_playwright() as engine:
-            browser = await engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = await browser.new_page(viewport={"width": 1200, "height": 800})
-            for _ in range(600):
-                try:
-                    answer = await page.request.get(f"http://127.0.0.1:{port}/health")
-                    if answer.ok:
-                        break
-                except Exception:  # not up yet, whatever the reason
-                    await asyncio.sleep(0.1)
-            await asyncio.sleep(4)
-            await page.goto(f"http://127.0.0.1:{port}/")
-            await page.wait_for_selector(".portrait img")
-            await page.wait_for_timeout(1500)
-            first: list[float] = []
-            for i in range(starts):
-                await page.click("#start")
-                await page.wait_for_function("document.body.dataset.state === 'idle'", timeout=30_000)
-                times = await page.evaluate("sonicStream.live.times")
-                first.append(times["picture"] - times["start"])
-                if i < starts - 1:
-                    await page.wait_for_timeout(700)
-                    await page.click("#stop")
-                    await page.wait_for_timeout(700)
-            await page.evaluate(
-                "window.got = []; sonicStream.live.addEventListener('stats', e => got.push(e.detail))"
-            )
-            await page.click("#mic")
-            await page.wait_for_timeout(12_000)
-            got = (await page.evaluate("got"))[5:]
-            await browser.close()
-    finally:
-        server.terminate()
-        server.wait(15)
-
-    def middle(name: str) -> float:
-        values = [g[name] for g in got if g.get(name) is not None]
-        return round(float(np.median(values)), 1) if values else float("nan")
-
+async def measure_browser(fake: bool, size: int, starts: int, seconds: float) -> dict[str, Any]:
+    """Start, microphone and interruption in headless Chromium."""
+    stage = ["bench.stage", "--size", str(size), *(["--fake"] if fake else [])]
+    tone = inside.voice(6.0)
+    with tempfile.TemporaryDirectory() as folder:
+        sound = write_wav(Path(folder) / "beeps.wav", beeps(BEEP_EVERY_S * 8, BEEP_EVERY_S, BEEP_S))
+        async with served(*stage) as url, page_of(url, sound=sound) as page:
+            await asyncio.sleep(4)  # until the first portrait is ready
+            first = []
+            for _ in range(starts):
+                first.append(await page.evaluate(FIRST_PICTURE))
+                await page.wait_for_timeout(700)
+                await page.click("#stop")
+                await page.wait_for_timeout(900)
+            session = await start(page)
+            await watch(page)
+            await page.evaluate(MICROPHONE)
+            await page.wait_for_timeout((seconds + 4) * 1000)
+            figures = trips(await page.evaluate("seen"))
+            tails = await _interruptions(page, f"ws{url.removeprefix('http')}", session, tone)
     return {
         "first_picture_ms": round(float(np.median(first)), 0),
-        "browser_fps": middle("fps"),
-        "mic_to_screen_p50_ms": middle("latency_ms"),
-        "browser_skew_ms": middle("skew_ms"),
+        **figures,
+        "browser_interrupt_tail_p95_ms": inside.at_share(tails, 95),
     }
+
+
+def trips(seen: dict[str, list[float]]) -> dict[str, Any]:
+    """From each beginning of a buzz in the microphone to its sound and its picture; the first four are left
+    out, in which the browser still aligns both."""
+    begun = seen["mic"][4:]
+
+    def trip(others: list[float]) -> list[float]:
+        later = [min((o - at for o in others if o > at), default=1e9) for at in begun]
+        return [value for value in later if value < LONGEST_TRIP_MS]
+
+    # Both ends of the sound's way are seen by the same detector; the picture's end is not.
+    ear, screen = trip(seen["beep"]), [value + DETECTOR_MS for value in trip(seen["flash"])]
+    apart = [value + DETECTOR_MS for _, value in nearest_ms(seen["flash"], seen["beep"])][4:]
+    frames = np.array(seen["frames"])
+    return {
+        "mic_to_screen_p50_ms": inside.at_share(screen, 50),
+        "mic_to_screen_p95_ms": inside.at_share(screen, 95),
+        "mic_to_ear_p50_ms": inside.at_share(ear, 50),
+        "mic_trips": len(screen),
+        "browser_skew_ms": inside.at_share(apart, 50),
+        "browser_fps": round((len(frames) - 1) * 1000 / float(np.ptp(frames)), 1),
+    }
+
+
+async def _interruptions(page: Any, url: str, session: str, tone: np.ndarray, times: int = 10) -> list[float]:
+    """How long after asking for silence the browser still hears a program's sound."""
+    data = np.rint(tone * 32767).astype("<i2").tobytes()
+    tails = []
+    async with websockets.connect(f"{url}/api/sessions/{session}/audio") as socket:
+        await socket.send(json.dumps({"rate": TICK_RATE}))
+        for _ in range(times):
+            await socket.send(data[: len(data) // 2])
+            async for message in socket:
+                if json.loads(message)["type"] == "speaking_started":
+                    break
+            await asyncio.sleep(0.8)
+            begin = await page.evaluate(INTERRUPT, session)
+            await asyncio.sleep(0.7)
+            ends = [at for at in await page.evaluate("seen.end") if at > begin - 300]
+            # The detector hears late by its own way through WebAudio.
+            tails += [max(0.0, max(ends) - begin - DETECTOR_MS)] if ends else []
+    return tails
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fake", action="store_true", help="a stand-in engine: what the plumbing costs")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--engine", choices=("fake", "local"), default="local")
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--intact-seconds", type=float, default=60.0, help="of continuous sound; 0: none")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--no-inside", action="store_true")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/latency.md")
     options = parser.parse_args()
-    figures = asyncio.run(measure_engine(options.fake, options.size, options.seconds))
+    fake = options.engine == "fake"
+    figures: dict[str, Any] = {}
+    if not options.no_inside:
+        figures |= asyncio.run(inside.measure(fake, options.size, options.seconds, options.intact_seconds))
     if not options.no_browser and Path(CHROMIUM).exists():
-        figures |= asyncio.run(measure_browser(options.fake, options.starts))
+        figures |= asyncio.run(measure_browser(fake, options.size, options.starts, options.seconds))
     for name, value in figures.items():
-        print(f"{name:28} {value:10.1f}")
+        print(f"{name:32} {value:10.1f}")
+    rows = [{"what": words, "value": figures[name]} for name, words in WORDS.items() if name in figures]
+    if options.docs:
+        report.write("live", report.table(rows, {"what": "", "value": "ms"}))
     settings = {
-        "engine": "fake" if options.fake else "local",
+        "engine": options.engine,
         "size": options.size,
         "seconds": options.seconds,
         "cpus": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
+        "load": report.load(),
     }
     print(json.dumps({**figures, "settings": settings}))
 

@@ -48,8 +48,10 @@ class DecoderConfig:
     """Most that a residual may change, in contrasts of the portrait's patch."""
     fine_px: float = 5.0
     """How far from the rims of the opening fine detail may still be changed."""
-    smooth_px: int = 9
+    smooth_px: int = 5
     """Side of the box over which changes elsewhere are averaged (twice)."""
+    keeps_opening: bool = False
+    """Whether what lies in the opening is left alone (eyeballs, which are the portrait's own)."""
     rim_share: float = 0.14
     """Share of the patch's side over which changes fade out towards its edge."""
 
@@ -64,7 +66,7 @@ class DecoderConfig:
 
 
 MOUTH_CONFIG: Final = DecoderConfig()
-EYE_CONFIG: Final = DecoderConfig(64, 48, fine_px=7.0, smooth_px=5)
+EYE_CONFIG: Final = DecoderConfig(64, 48, fine_px=7.0, smooth_px=3, keeps_opening=True)
 
 
 class Given(NamedTuple):
@@ -76,6 +78,8 @@ class Given(NamedTuple):
     """[N, C, h / fold, w / fold]: first layer's answer to all that is fixed."""
     near: Tensor
     """[N, 1, h, w]: 1 in the opening and at its rims, 0 away from it."""
+    free: Tensor
+    """[N, 1, h, w]: how much may be changed at all, 0..1."""
 
 
 class _Block(nn.Module):
@@ -132,7 +136,10 @@ class DecoderNet(nn.Module):
         near = (1 + rims / self.config.fine_px).clamp(0, 1)
         folded = functional.pixel_unshuffle(torch.cat([rgb, maps, own], 1), _FOLD)
         place = self.place.expand(folded.shape[0], -1, -1, -1)
-        return Given(rgb, self.look(torch.cat([folded, place], 1)), near)
+        free = self.fade
+        if self.config.keeps_opening:
+            free = free * (1 - looked[:, 3:4] / 255)
+        return Given(rgb, self.look(torch.cat([folded, place], 1)), near, free)
 
     def refine(self, given: Given, state: Tensor, step: Tensor) -> Tensor:
         """The state [N, STATE, h, w] after one more step; `step` int64 [N] counts from 0."""
@@ -153,7 +160,7 @@ class DecoderNet(nn.Module):
         alpha = torch.sigmoid(state[:, 3:] + _ALPHA_AT_REST)
         raw = alpha * limit * torch.tanh(state[:, :3] / limit)
         smooth = _smoothed(_smoothed(raw, self.config.smooth_px), self.config.smooth_px)
-        return self.fade * (smooth + given.near * (raw - smooth))
+        return given.free * (smooth + given.near * (raw - smooth))
 
     def rest(self, count: int) -> Tensor:
         """The state before the first step."""

@@ -6,13 +6,14 @@ parts are imported inside `run`, so that `--help` stays quick.
 
 from __future__ import annotations
 
-from sonic_stream.commands import batch, calibrate, doctor, inspect, motion, render, serve
+from sonic_stream.commands import batch, calibrate, doctor, inspect, motion, render, serve, smooth
 
 ALL = {
     "render": render,
     "motion": motion,
     "batch": batch,
     "calibrate": calibrate,
+    "smooth": smooth,
     "inspect": inspect,
     "serve": serve,
     "doctor": doctor,

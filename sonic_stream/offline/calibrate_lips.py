@@ -57,6 +57,10 @@ class FaceFollower:
         self._face: TrackedFace | None = None
         self._next_search_s = -np.inf
 
+    def forget(self) -> None:
+        """After a cut: whoever comes next is looked for at once."""
+        self._face, self._next_search_s = None, -np.inf
+
     def step(self, picture: TimedPicture) -> TrackedFace | None:
         """The face in `picture`, or None."""
         if self._face is not None:

@@ -50,6 +50,11 @@ class Conversation:
         return self._transcription is not None
 
     @property
+    def replying(self) -> bool:
+        """A reply is being spoken, or about to."""
+        return self._replying
+
+    @property
     def thinking(self) -> bool:
         """A reply or a transcript is on its way and not one sentence of it is there."""
         return self._pending or (self._hearing is not None and not self._hearing.done())
@@ -68,11 +73,10 @@ class Conversation:
         except SonicError:
             self.turns.pop()
             raise
-        self._pending = True
+        self._pending = self._replying = True
 
     async def _reply(self, chat: Chat) -> AsyncIterator[str]:
         """Sentences of the reply, told and handed on as soon as they are whole."""
-        self._pending = self._replying = True
         asked_s = time.monotonic()
         system: Turns = [{"role": "system", "content": self._prompt}] if self._prompt else []
         writing = Writing()
@@ -84,6 +88,11 @@ class Conversation:
             for sentence in writing.end():
                 yield self._wrote(sentence, asked_s)
             self._teller.tell({"type": "reply", "text": self._written, "complete": True})
+        except SonicError:
+            if not self._written:  # it never answered: next time it is asked anew
+                self.turns.pop()
+                self._replying = False
+            raise
         finally:
             self._pending = False
 

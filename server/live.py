@@ -286,6 +286,7 @@ class LiveFace:
         self.teller.tell({"type": "user_speaking_stopped", "at_s": self._now_s(), "duration_s": duration_s})
         if self._closing is None:
             self.conversation.hear(sound, self._user_said)
+            self._attend()
 
     def _user_said(self, text: str) -> None:
         if self._closing is not None:
@@ -336,10 +337,11 @@ class LiveFace:
         """What the face does besides speaking follows from what happens."""
         if self._ears.voice.speaking and self.mode == "assistant":
             attention = "listening"
-        elif self.conversation.thinking:
-            attention = "thinking"
+        elif self.session.is_speaking:
+            attention = "speaking"
         else:
-            attention = "speaking" if self.session.is_speaking else "idle"
+            coming = self.conversation.replying and self.speaker.busy
+            attention = "thinking" if self.conversation.thinking or coming else "idle"
         if attention != self._attention:
             self._attention = attention
             self.teller.tell({"type": "attention", "state": attention})

@@ -91,6 +91,7 @@ def _decoded(decoder: av.AudioCodecContext, data: bytes) -> list[tuple[F32, int]
     found = []
     for packet in decoder.parse(data):
         for frame in decoder.decode(packet):
-            channels = np.asarray(frame.to_ndarray(), np.float32).reshape(len(frame.layout.channels), -1)
-            found.append((np.asarray(channels.mean(0), np.float32), frame.sample_rate))
+            planes = frame.to_ndarray().reshape(len(frame.layout.channels), -1)
+            scale = 32768 if planes.dtype == np.int16 else 1
+            found.append((np.asarray(planes.mean(0) / scale, np.float32), frame.sample_rate))
     return found

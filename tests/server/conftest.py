@@ -26,6 +26,7 @@ from server.app import create_app
 from server.run import server_config
 from server.settings import ServerSettings
 from server.standin import fake_engine, fake_identity, plain_portraits
+from server.standin_services import StandIn, standing_in
 from server.tts.base import Voice, Voices
 from sonic_stream.engine.fake import read_code
 from sonic_stream.types import F32
@@ -97,6 +98,13 @@ async def serve(settings: ServerSettings, voice: ToneEngine | None = None) -> As
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
     return ServerSettings(portraits_dir=plain_portraits(tmp_path))
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[StandIn]:
+    """A chat model, a voice and a transcription service."""
+    async with standing_in() as stand_in:
+        yield stand_in
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Measures the picture: does a tracker see what was asked for, is it sharp, is it still, what does it cost.
 
-    python -m bench.picture [PORTRAIT...] [--motion FILE] [--pictures 150]
+    python -m bench.picture [PORTRAIT...] [--motion FILE] [--pictures 150] [--steps 0] [--pairs DIR]
 
 Each portrait is driven by the motion (a stored motion file, or by default speech-like curves from a fixed
 seed), painted at 512 and tracked again. The last line is JSON. What cannot be measured is null.
@@ -102,7 +102,7 @@ def _correlation(a: F32, b: F32) -> tuple[float, float]:
     return float((a @ b) / np.sqrt((a @ a) * (b @ b) + 1e-12)), float((a @ b) / (a @ a + 1e-12))
 
 
-def measure(identity: Identity, motion: F32, tracker: FaceTracker) -> dict[str, float]:
+def measure(identity: Identity, motion: F32, tracker: FaceTracker, steps: int = 0) -> dict[str, float]:
     """Paints the motion and tracks it."""
     painter = Painter(identity)
     size = identity.crop.shape[0]
@@ -119,7 +119,7 @@ def measure(identity: Identity, motion: F32, tracker: FaceTracker) -> dict[str, 
     far = cv2.dilate(identity.matte, np.ones((size // 3, size // 3), np.uint8)) == 0
     face = rest_face
     for coeffs in motion:
-        image = painter.paint(coeffs)
+        image = painter.paint(coeffs, steps)
         if far.any():
             still.append(float(np.abs(image[far].astype(int) - identity.crop[far]).max()))
         found = tracker.refine(image, face)
@@ -150,17 +150,34 @@ def measure(identity: Identity, motion: F32, tracker: FaceTracker) -> dict[str, 
     }
 
 
-def cost_ms(identity: Identity, motion: F32) -> float:
+def cost_ms(identity: Identity, motion: F32, steps: int = 0) -> float:
     """Core-milliseconds per picture, median."""
     painter = Painter(identity)
     for coeffs in motion[:10]:
-        painter.paint(coeffs)
+        painter.paint(coeffs, steps)
     taken = []
     for coeffs in motion:
         begin = time.process_time()
-        painter.paint(coeffs)
+        painter.paint(coeffs, steps)
         taken.append(time.process_time() - begin)
     return 1e3 * float(np.median(taken))
+
+
+def decoder_gains(pairs: Path | None) -> dict[str, object]:
+    """PSNR and MS-SSIM of the decoder over geometry, per number of steps, on pairs held back; null without."""
+    if pairs is None:
+        return {"psnr_gain_mouth_db": None}
+    from sonic_stream.picture.decoder_weights import load_nets
+    from sonic_stream.train.decoder_data import load
+    from sonic_stream.train.decoder_measure import measure as measure_pairs
+
+    gains: dict[str, object] = {}
+    for kind, net in load_nets().items():
+        made = measure_pairs(net, load(pairs, kind, "val"), (1, 2, 4, 8))
+        for name in ("psnr_gain", "psnr_opening_gain", "ms_ssim_gain"):
+            gains[f"{kind}_{name}_by_steps"] = {count: each[name] for count, each in made.items()}
+        gains[f"psnr_gain_{kind}_db"] = made["1"]["psnr_gain"]
+    return gains
 
 
 def _stored(path: Path) -> F32:
@@ -176,6 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("portraits", nargs="*", type=Path, default=bundled, help="the bundled ones")
     parser.add_argument("--motion", type=Path, help="a stored motion instead of speech-like curves")
     parser.add_argument("--pictures", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=0, help="steps of the decoder; 0 is geometry alone")
+    parser.add_argument("--pairs", type=Path, help="shards of sonic_stream.train.heads: pairs held back")
     chosen = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     motion = _stored(chosen.motion) if chosen.motion else speech_like(chosen.pictures)
@@ -184,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: dict[str, dict[str, float]] = {}
     for path in chosen.portraits:
         identity = identify(path.read_bytes(), PortraitSettings(min_resolution=512))
-        rows[path.stem] = measure(identity, motion, tracker)
+        rows[path.stem] = measure(identity, motion, tracker, chosen.steps)
     keys = list(next(iter(rows.values())))
     print(f"{'portrait':28}" + "".join(f"{key:>17}" for key in keys))
     for name, row in rows.items():
@@ -193,7 +212,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{'mean':28}" + "".join(f"{mean[key]:17.3f}" for key in keys))
     data = chosen.portraits[0].read_bytes()
     costs = {
-        f"core_ms_{size}": round(cost_ms(identify(data, PortraitSettings(min_resolution=size)), motion), 2)
+        f"core_ms_{size}": round(
+            cost_ms(identify(data, PortraitSettings(min_resolution=size)), motion, chosen.steps), 2
+        )
         for size in SIZES
     }
     print(costs)
@@ -201,9 +222,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "portraits": len(rows),
         "pictures": len(motion),
         "motion": str(chosen.motion) if chosen.motion else "speech-like, seed 7",
-        "steps": 0,
+        "steps": chosen.steps,
     }
-    print(json.dumps({**mean, "psnr_gain_mouth_db": None, **costs, **settings}))
+    print(json.dumps({**mean, **decoder_gains(chosen.pairs), **costs, **settings}))
 
 
 if __name__ == "__main__":

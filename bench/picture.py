@@ -164,7 +164,7 @@ def cost_ms(identity: Identity, motion: F32, steps: int = 0) -> float:
 
 
 def decoder_gains(pairs: Path | None) -> dict[str, object]:
-    """PSNR and MS-SSIM of the decoder over geometry, per number of steps, on pairs held back; null without."""
+    """PSNR and MS-SSIM of the decoder over geometry, by steps, on pairs held back; null without."""
     if pairs is None:
         return {"psnr_gain_mouth_db": None}
     from sonic_stream.picture.decoder_weights import load_nets

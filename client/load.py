@@ -13,7 +13,7 @@ import contextlib
 import json
 import time
 from argparse import Namespace
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -55,6 +55,17 @@ class _Unseen(Decoder):
 
 def _decoder(codec: RTCRtpCodecParameters) -> Decoder:
     return _Unseen() if codec.mimeType.startswith("video/") else get_decoder(codec)
+
+
+@contextlib.contextmanager
+def undecoded() -> Iterator[None]:
+    """Connections made inside count pictures without decoding them."""
+    receivers: Any = aiortc.rtcrtpreceiver
+    receivers.get_decoder = _decoder
+    try:
+        yield
+    finally:
+        receivers.get_decoder = get_decoder
 
 
 @dataclass
@@ -194,14 +205,10 @@ async def _visit(server: Server, visit: Visit, options: Namespace) -> None:
 async def load(options: Namespace) -> None:
     """Runs the visits, prints a table and, last, one JSON line."""
     visits = [Visit(number) for number in range(options.sessions)]
-    receivers: Any = aiortc.rtcrtpreceiver
-    receivers.get_decoder = _decoder
-    try:
+    with undecoded():
         async with Server(options.server, options.insecure) as server:
             await server.health()  # says at once when nobody is there
             await asyncio.gather(*(_visit(server, visit, options) for visit in visits))
-    finally:
-        receivers.get_decoder = get_decoder
     rows = [visit.figures() for visit in visits]
     print_rows(rows)
     print(json.dumps({"visits": rows, **summary(rows), "seconds": options.seconds}))

@@ -1,6 +1,7 @@
 """Measures offline rendering: CPU time for each picture by stage, speed against real time, memory.
 
     python -m bench.offline [--seconds 12] [--portrait FILE] [--voice FILE] [--sizes 384,512,768,1024]
+                            [--long-minutes 2]
 
 Each size renders the bundled portrait and voice (repeated to the length) to an mp4 in a process of its own,
 with the machine's usual threads. "core ms" is CPU time of the whole process for each picture, of which motion
@@ -109,9 +110,9 @@ def measure_identity(portrait: Path) -> dict[str, float]:
     }
 
 
-def in_own_process(arguments: Sequence[str]) -> dict[str, float]:
-    """What `python -m bench.offline` with `arguments` prints last."""
-    command = [sys.executable, "-m", "bench.offline", *arguments]
+def in_own_process(arguments: Sequence[str], module: str = "bench.offline") -> dict[str, float]:
+    """What `python -m MODULE` with `arguments` prints last."""
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -125,6 +126,9 @@ def main() -> None:
     parser.add_argument("--portrait", type=Path)
     parser.add_argument("--voice", type=Path)
     parser.add_argument("--sizes", default=",".join(map(str, RESOLUTIONS)))
+    parser.add_argument(
+        "--long-minutes", type=float, default=2.0, help="of the render whose memory is watched"
+    )
     parser.add_argument("--one", choices=["render", "identity"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     portrait = options.portrait or next(iter(bundled.portraits().values()), None)
@@ -146,12 +150,16 @@ def main() -> None:
         for size in map(int, options.sizes.split(",")):
             rows[size] = in_own_process(["--one", "render", "--sizes", str(size), *given])
         identity = in_own_process(["--one", "identity", *given])
+    long = in_own_process(
+        ["--minutes", str(options.long_minutes), "--portrait", str(portrait)], "bench.memory"
+    )
     columns = list(next(iter(rows.values())))
     print(f"{'px':>6}" + "".join(f"{name:>18}" for name in columns))
     for size, row in rows.items():
         print(f"{size:>6}" + "".join(f"{row[name]:>18.2f}" for name in columns))
     print("".join(f"{name} {value:.3f}  " for name, value in identity.items()))
-    print(json.dumps(summary(rows, identity, options, portrait)))
+    flat = {"rss_slope_mb_per_min": long["rss_slope_mb_per_min"], "long_minutes": options.long_minutes}
+    print(json.dumps({**summary(rows, identity, options, portrait), **flat}))
 
 
 def summary(

@@ -1,7 +1,8 @@
 """What a job will need, told before it starts: memory, and time on this machine.
 
-The figures were measured (`python -m bench.parameters --costs`) on two cores of an AMD EPYC (Zen 4); a short
-exercise tells how much faster or slower this machine is. Times are good to about a third.
+The figures were measured (`python -m bench.offline`) on two cores of an AMD EPYC (Zen 4); a short exercise
+tells how much faster or slower this machine is. Times are good to about a third, on a machine without other
+work.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from sonic_stream.errors import BadInputError
 from sonic_stream.timebase import FPS
 
 MB: Final = 2**20
-_PROGRAM_BYTES: Final = 690 * MB
-"""Libraries and models, before the first picture."""
-_BYTES_PER_PIXEL: Final = 200
-"""Of the square: what is derived from a portrait, pictures that wait to be encoded, the encoder's own."""
-_BYTES_PER_WHOLE_PIXEL: Final = 70
-"""Of a whole portrait that the square is laid into."""
+_VOICE_BYTES: Final = 340_000_000
+"""The voice's network and the libraries it needs, the encoder at rest."""
+_BYTES_PER_PIXEL: Final = 60
+"""Of the square: pictures that wait to be encoded, and the encoder's own."""
+_BYTES_PER_WHOLE_PIXEL: Final = 100
+"""Of a whole portrait that the square is laid into, its encoder included."""
 _HEARD_S: Final = 0.003
 """For a picture at 25 a second: the voice."""
 _PAINTED_S: Final[Mapping[int, float]] = {384: 0.015, 512: 0.019, 768: 0.024, 1024: 0.038}
@@ -57,7 +58,10 @@ class Estimate:
 
 def memory_needed(resolution: int, whole_pixels: int = 0) -> int:
     """Resident bytes of a render at `resolution`, laid into a portrait of `whole_pixels` (0: not laid)."""
-    return _PROGRAM_BYTES + _BYTES_PER_PIXEL * resolution**2 + _BYTES_PER_WHOLE_PIXEL * whole_pixels
+    from sonic_stream.picture.estimate import memory_needed as painting
+
+    beside = _VOICE_BYTES + _BYTES_PER_PIXEL * resolution**2 + _BYTES_PER_WHOLE_PIXEL * whole_pixels
+    return painting(resolution) + beside
 
 
 def available_memory() -> int | None:

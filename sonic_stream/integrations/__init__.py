@@ -1,0 +1,1 @@
+"""Sonic Stream inside other programs."""

@@ -242,6 +242,8 @@ async def _run(options: Namespace, session: Session, output: Output, recorder: R
         begin_s = output.last_at_s or time.time()
         if recorder is not None:
             recorder.begin(begin_s)
+            if options.seconds:
+                recorder.stop_at(begin_s + options.seconds)
         note("On the air; Ctrl-C ends.")
         with contextlib.suppress(asyncio.CancelledError):
             await _until_over(options, session, output)

@@ -45,7 +45,7 @@ async def test_a_file_becomes_a_film_in_sync(address, voice_file, tmp_path):
     words = ("speak", str(voice_file), "--portrait", str(portrait), "--out", str(out))
     await commands.speak(options(address, *words))
     times, greys, sound = film(out)
-    assert 1.6 + 0.5 <= len(sound) / 48_000
+    assert len(sound) / 48_000 >= 1.6 + 0.5
     loud_until_s = np.flatnonzero(np.abs(sound) > 0.02)[-1] / 48_000
     assert 0.3 < len(sound) / 48_000 - loud_until_s < 0.6
     assert len(times) > 25 and times[0] == 0
@@ -127,3 +127,35 @@ async def test_a_stranger_is_recognised(tmp_path):
     async with stranger, Server(f"127.0.0.1:{port}") as server:
         with pytest.raises(Exception, match="not as a Sonic Stream server does"):
             await server.sessions()
+
+
+async def test_a_running_session_is_recorded_until_it_ends(address, voice_file, tmp_path, capsys):
+    out = tmp_path / "session.mp4"
+    seen: list[float] = []
+    async with (
+        Server(address) as server,
+        own_session(server, lambda p: seen.append(p.arrived_s), lambda _: None),
+    ):
+        recording = asyncio.create_task(
+            commands.record(options(address, "record", str(out), "--seconds", "4"))
+        )
+        while "On the air" not in capsys.readouterr().err:
+            assert not recording.done()
+            await asyncio.sleep(0.05)
+        await commands.speak(options(address, "speak", str(voice_file)))
+        await recording
+    times, greys, sound = film(out)
+    assert 3.5 < len(sound) / 48_000 < 4.1
+    assert np.abs(sound).max() > 0.1 and greys.max() > 60
+    loud = np.flatnonzero(np.abs(sound) > 0.05) / 48_000
+    bright = times[greys > 50]
+    assert abs(bright[0] - loud[0]) < 0.12  # by media time, whatever the way took
+
+
+async def test_recording_nobody_says_so(address, tmp_path):
+    with pytest.raises(MissingPieceError, match="No face is on the air"):
+        await commands.record(options(address, "record", str(tmp_path / "nobody.mp4")))
+    with pytest.raises(UnknownSessionError):
+        words = ("record", str(tmp_path / "nobody.mp4"), "--session", "nobody")
+        await commands.record(options(address, *words))
+    assert not list(tmp_path.glob("*.mp4"))

@@ -28,7 +28,6 @@ _EPILOG: Final = """examples:
   sonic-stream-client record session.mp4                         what is on the air now
   sonic-stream-client load --sessions 4 --seconds 30
 """
-_CONTROLS: Final = ("dynamic_scale", "motion_scale", "inference_steps", "seed")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -117,7 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_face(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--portrait", metavar="FILE", help="a picture, or the name of one of the server's")
-    for name in _CONTROLS:
+    for name in config.CONTROL_NAMES:
         option = config.OPTIONS[name]
         parser.add_argument("--" + name.replace("_", "-"), metavar="X", help=option.valid())
 
@@ -137,7 +136,7 @@ def _add_seconds(parser: argparse.ArgumentParser) -> None:
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     options = build_parser().parse_args(argv)
-    given = {name: getattr(options, name, None) for name in _CONTROLS}
+    given = {name: getattr(options, name, None) for name in config.CONTROL_NAMES}
     options.controls = {
         name: config.check_value(name, value, f"from --{name.replace('_', '-')}")
         for name, value in given.items()

@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
+    RTCIceServer,
     RTCPeerConnection,
     RTCSessionDescription,
 )
@@ -77,9 +78,15 @@ class Peer:
         on_picture: Callable[[Picture], None] = _ignore,
         on_sound: Callable[[Sound], None] = _ignore,
         on_told: Callable[[dict[str, Any]], None] = _ignore,
+        ice_servers: Sequence[Mapping[str, Any]] = (),
     ) -> None:
+        """`ice_servers` as browsers take them: `urls`, and `username` and `credential` for TURN."""
         allow_loopback_only_hosts()
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        # An empty list stays empty: the library's default asks a public server.
+        servers = [
+            RTCIceServer(each["urls"], each.get("username"), each.get("credential")) for each in ice_servers
+        ]
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._on_picture, self._on_sound, self._on_told = on_picture, on_sound, on_told
         self._times = {"audio": MediaTimes(TICK_RATE), "video": MediaTimes(VIDEO_CLOCK_RATE)}
         self._tasks: list[asyncio.Task[None]] = []

@@ -69,6 +69,13 @@ class Server:
         """What the server says of itself, also while it is still loading."""
         return await self._call("GET", "/health", allowed=(200, 503))
 
+    async def ice_servers(self) -> list[dict[str, Any]]:
+        """STUN and TURN servers that this server's visitors should use; none from one that tells of none."""
+        answer = await self._request("GET", "/api/config", (404,))
+        if answer.status_code == 404:
+            return []
+        return list(answer.json().get("ice_servers", []))
+
     async def sessions(self) -> list[dict[str, Any]]:
         """Who is on the air."""
         found = await self._call("GET", "/api/sessions")

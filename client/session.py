@@ -86,7 +86,8 @@ async def own_session(
     if portrait is not None:
         wishes["portrait"] = await server.portrait(portrait)
     told: list[Session] = []
-    peer = Peer(on_picture, on_sound, lambda message: told[0].take(message))
+    ice_servers = await server.ice_servers()
+    peer = Peer(on_picture, on_sound, lambda message: told[0].take(message), ice_servers)
     session = Session(server, peer)
     told.append(session)
     try:
@@ -110,7 +111,7 @@ async def watched_session(
     on_sound: Callable[[Sound], None],
 ) -> AsyncIterator[Session]:
     """Somebody else's session, watched through WHEP. Errors: `SonicError`."""
-    peer = Peer(on_picture, on_sound)
+    peer = Peer(on_picture, on_sound, ice_servers=await server.ice_servers())
     session = Session(server, peer)
     location = ""
     try:

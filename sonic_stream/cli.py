@@ -22,6 +22,8 @@ INTERRUPTED: Final = 130
 _EPILOG: Final = """examples:
   sonic-stream render portrait.png voice.wav -o talking.mp4
   sonic-stream render portrait.jpg song.mp3 -o big.mp4 --min-resolution 1024 --dynamic-scale 1.2
+  sonic-stream render mira hello -o hello.webm --preset newsreader --fps 50
+  sonic-stream inspect portrait.png voice.wav -o sheet.png
   sonic-stream motion voice.wav -o voice.npz
   sonic-stream render portrait.png voice.wav -o same.mp4 --motion voice.npz
   sonic-stream serve --port 8010

@@ -28,6 +28,8 @@ ENCODERS: Final = (
     ("libx264", "mp4 files", True),
     ("aac", "sound in mp4 files", True),
     ("libvpx", "live", True),
+    ("libvpx-vp9", "WebM files", False),
+    ("libopus", "sound in WebM files", False),
 )
 CPU_FLAGS: Final = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "neon", "asimd")
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -50,7 +52,8 @@ def examine() -> list[Finding]:
     """All findings. Takes a few seconds, because the models are really loaded."""
     findings: list[Finding] = []
     checks = (
-        _python, _packages, _processor, _encoders, _weights, _bundled, _tracker, _engine, _decoder, _extras,
+        _python, _packages, _processor, _encoders, _weights, _bundled, _presets, _tracker, _engine, _decoder,
+        _extras,
     )  # fmt: skip
     for check in checks:
         try:
@@ -146,6 +149,13 @@ def _bundled() -> Iterator[Finding]:
     for kind, files in (("portraits", bundled.portraits()), ("voices", bundled.voices())):
         detail = ", ".join(files) if files else f"no bundled {kind}"
         yield Finding(f"bundled {kind}", bool(files), detail, "" if files else _AGAIN, core=False)
+
+
+def _presets() -> Iterator[Finding]:
+    from sonic_stream import presets
+
+    names = ", ".join(presets.files())
+    yield Finding("presets", bool(names), f"{names}; your own: {presets.user_folder()}", core=False)
 
 
 def _tracker() -> Iterator[Finding]:

@@ -16,7 +16,9 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +111,8 @@ class Run:
         )
         unfinished.replace(self.checkpoint)
 
-    def go(self, shards: Shards) -> None:
-        """Trains until the recipe's minutes are spent."""
+    def go(self, shards: Shards, more: Callable[[Shards], Shards] = lambda shards: shards) -> None:
+        """Trains until the recipe's minutes are spent; `more` is asked for newer shards now and then."""
         recipe, rng = self.recipe, np.random.default_rng((self.recipe.seed, self.step))
         began = told = kept = time.monotonic()
         already_s, smooth = self.spent_s, 0.0
@@ -140,6 +142,7 @@ class Run:
             if now - kept > 180:
                 kept = now
                 self.keep()
+                shards = more(shards)
         self.keep()
 
 
@@ -174,6 +177,15 @@ def finish(out: Path, data: Path, recipe: Recipe) -> None:
     save_nets(out, nets, notes)
     for path in (out, *export(out)):
         print(path, f"{path.stat().st_size / 2**20:.1f} MB", flush=True)
+
+
+def _newer(data: Path, kind: str, shards: Shards) -> Shards:
+    """All shards there are now, if they have become more: pairs may still be made while training runs."""
+    if len(list(data.glob(f"{kind}-train-*.npz"))) == len(shards.inputs):
+        return shards
+    shards = load(data, kind)
+    print(f"{kind}: now {shards.rows} patches of {shards.people} people", flush=True)
+    return shards
 
 
 def quick(out: Path, minutes: float) -> None:
@@ -216,7 +228,7 @@ def main() -> None:
     for kind in kinds:
         shards = load(a.data, kind)
         print(f"{kind}: {shards.rows} patches of {shards.people} people", flush=True)
-        Run(kind, recipe, checkpoint_of(a.out, kind), a.fresh).go(shards)
+        Run(kind, recipe, checkpoint_of(a.out, kind), a.fresh).go(shards, partial(_newer, a.data, kind))
     if a.finish or set(kinds) == set(KINDS):
         finish(a.out, a.data, recipe)
 

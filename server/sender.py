@@ -10,12 +10,14 @@ that does so for sending.
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from typing import Any
 
 from aiortc import RTCRtpSender
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
-from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
+from aiortc.rtp import AnyRtcpPacket, RtcpSenderInfo, RtcpSrPacket
 
 from server.clock import MediaClock
 from server.encoders import make_encoder
@@ -24,6 +26,10 @@ from sonic_stream.timebase import TICK_RATE, Ticks
 _PRIVATE = "_RTCRtpSender__"
 _NTP_EPOCH_S = 2_208_988_800
 _WRAP = 1 << 32
+
+EARLY_REPORTS_S = (0.1, 0.3, 0.7)
+"""A receiver aligns sound and picture once it has two reports of both; aiortc sends the first two within one
+to three seconds, so these go out before."""
 
 
 class Watcher:
@@ -52,6 +58,8 @@ class _Tuning:
         self._send = sender._send_rtcp
         self._last_media: int | None = None
         self._origin: int | None = None
+        self._first_media: int | None = None
+        self._early = deque(EARLY_REPORTS_S)
 
     async def next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         if self._last_media is not None and self._origin is None:
@@ -67,18 +75,44 @@ class _Tuning:
         frame = await self._next(codec)
         if frame is not None:
             self._last_media = frame.timestamp
+            await self._report_early(frame.timestamp)
             encoder = getattr(self._sender, _PRIVATE + "encoder", None)
             encode_s = float(getattr(encoder, "took_s", 0.0))
             self._watcher.sent(frame.timestamp * TICK_RATE // self._rate_hz, encode_s)
         return frame
 
+    async def _report_early(self, media: int) -> None:
+        if self._first_media is None:
+            self._first_media = media
+        since_s = (media - self._first_media) / self._rate_hz
+        if self._origin is None or not self._early or since_s < self._early[0]:
+            return
+        self._early.popleft()
+
+        def counted(name: str) -> int:
+            return int(getattr(self._sender, _PRIVATE + name)) % _WRAP
+
+        info = RtcpSenderInfo(
+            ntp_timestamp=0,  # `send_rtcp` knows it
+            rtp_timestamp=counted("rtp_timestamp"),
+            packet_count=counted("packet_count"),
+            octet_count=counted("octet_count"),
+        )
+        setattr(self._sender, _PRIVATE + "lsr_time", time.time())
+        await self.send_rtcp([RtcpSrPacket(ssrc=self._sender._ssrc, sender_info=info)])
+
     async def send_rtcp(self, packets: list[AnyRtcpPacket]) -> None:
-        told = [self._on_media_clock(packet) for packet in packets]
-        await self._send(told)
+        # Before anything was sent there is nothing to report; aiortc would say 1900.
+        ready = [p for p in packets if self._origin is not None or not isinstance(p, RtcpSrPacket)]
+        if ready:
+            await self._send([self._on_media_clock(packet) for packet in ready])
 
     def _on_media_clock(self, packet: AnyRtcpPacket) -> AnyRtcpPacket:
-        if isinstance(packet, RtcpSrPacket) and self._origin is not None:
-            media_s = ((packet.sender_info.rtp_timestamp - self._origin) % _WRAP) / self._rate_hz
+        if isinstance(packet, RtcpSrPacket) and self._origin is not None and self._last_media is not None:
+            # RTP timestamps wrap, pictures' after 13 hours and sound's after 25; media time does not.
+            last = (self._origin + self._last_media) % _WRAP
+            behind = (last - packet.sender_info.rtp_timestamp + _WRAP // 2) % _WRAP - _WRAP // 2
+            media_s = (self._last_media - behind) / self._rate_hz
             ntp_s = self._clock.unix_origin_s + media_s + _NTP_EPOCH_S
             packet.sender_info.ntp_timestamp = int(ntp_s * _WRAP) % (1 << 64)
             # The receiver quotes the middle of it back; aiortc compares.

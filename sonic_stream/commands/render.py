@@ -16,7 +16,6 @@ from sonic_stream.commands.common import (
     settings_of,
     stop_cleanly,
 )
-from sonic_stream.errors import BadInputError
 
 if TYPE_CHECKING:
     from sonic_stream.offline import Parts
@@ -103,11 +102,8 @@ def run(options: argparse.Namespace, parts: Parts | None) -> int:
 
 def _destination(options: argparse.Namespace) -> Destination | None:
     """Where the file is sent, checked before the work. Errors: `BadInputError`."""
-    from sonic_stream.media.picture_folder import is_folder
     from sonic_stream.offline.upload import destination
 
     if options.upload is None:
         return None
-    if is_folder(options.output):
-        raise BadInputError(f"--upload sends one file, but '{options.output}' is a folder of pictures.")
-    return destination(options.upload, options.upload_method, options.upload_header)
+    return destination(options.upload, options.upload_method, options.upload_header, options.output)

@@ -26,6 +26,8 @@ from sonic_stream.offline.motion_file import SUFFIXES as MOTION_SUFFIXES
 from sonic_stream.offline.motion_file import MotionRecorder, write_motion
 from sonic_stream.offline.parts import Parts
 from sonic_stream.offline.target import PictureWriter, Target
+from sonic_stream.offline.upload import destination
+from sonic_stream.offline.upload import upload as send
 from sonic_stream.offline.whole_picture import WholePicture
 from sonic_stream.types import U8, MotionFrame, VideoFrame
 
@@ -93,6 +95,7 @@ def render(
     duration: float | str | None = None,
     motion: str | Path | None = None,
     write_motion: str | Path | None = None,
+    upload: str | None = None,
     note: Note = _silent,
     plan: Note | None = None,
     progress: Progress | None = None,
@@ -103,13 +106,18 @@ def render(
 
     `out` ends in .mp4, .m4v, .mov or .webm, or in "/" for a folder of PNG pictures with their sound. `motion`
     plays a stored motion (.npz) instead of the one the sound asks for; `write_motion` stores the one that is
-    shown. `plan` is told in a sentence, before the work, how long it will take and how much memory. An error
-    or Ctrl-C leaves no file. Errors: `SonicError`.
+    shown; `upload` is a web address that the finished file is PUT to, and kept here. `plan` is told in a
+    sentence, before the work, how long it will take and how much memory. An error or Ctrl-C leaves no file.
+    Errors: `SonicError`.
     """
     chosen, duration_s = settle(settings), parse_duration(duration)
-    return render_file(
+    to = destination(upload, out=out) if upload is not None else None
+    report = render_file(
         portrait, audio, out, chosen, duration_s, motion, write_motion, note, progress, parts, plan
     )
+    if to is not None:
+        send(report.path, to, note=note)
+    return report
 
 
 def render_file(

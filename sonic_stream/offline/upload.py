@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from sonic_stream.errors import BadInputError, SonicError
+from sonic_stream.media.picture_folder import is_folder
 
 METHODS: Final = ("PUT", "POST")
 ATTEMPTS: Final = 5
@@ -52,11 +53,17 @@ class Destination:
         return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
 
 
-def destination(url: str, method: str = "PUT", headers: Iterable[str] = ()) -> Destination:
+def destination(
+    url: str, method: str = "PUT", headers: Iterable[str] = (), out: str | Path = ""
+) -> Destination:
     """`url` checked, `headers` ("Name: value") taken apart; user and password in it become a header.
 
-    Errors: `BadInputError` that says what is wrong with it, before any work is done.
+    `out` is what will be sent. Errors: `BadInputError` that says what is wrong, before any work is done.
     """
+    if is_folder(out):
+        raise BadInputError(
+            f"An upload sends one file, but '{out}' is a folder of pictures; name a .mp4 file."
+        )
     if method.upper() not in METHODS:
         raise BadInputError(f"The upload method is '{method}', but has to be {' or '.join(METHODS)}.")
     wrong = BadInputError(f"'{url}' is no address to upload to; one like https://host/path is needed.")

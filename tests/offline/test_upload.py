@@ -5,6 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from sonic_stream import render
 from sonic_stream.cli import main
 from sonic_stream.errors import BadInputError, SonicError
 from sonic_stream.offline.upload import ATTEMPTS, destination, upload
@@ -147,6 +148,14 @@ def test_the_command_renders_then_uploads(server, tmp_path, portrait, tone, part
     server.script = [(404, {})]
     assert main(words, parts) == 2
     assert f"kept as '{out}'" in capfd.readouterr().err and out.exists()
+
+
+def test_python_has_the_same_word(server, tmp_path, portrait, tone, parts):
+    report = render(portrait, tone(0.4), tmp_path / "o.webm", parts=parts, upload=f"{server.url}/o.webm")
+    assert server.seen[0][:2] == ("PUT", "/o.webm") and server.seen[0][3] == report.path.read_bytes()
+    with pytest.raises(BadInputError, match="no address"):
+        render(portrait, tone(0.4), tmp_path / "p.webm", parts=parts, upload="nowhere")
+    assert not (tmp_path / "p.webm").exists()
 
 
 def test_slips_are_told_before_the_work(tmp_path, portrait, tone, parts, capfd):

@@ -165,8 +165,8 @@ class SaveVideo:
         rate = round(fps)
         if abs(rate - fps) > 1e-3 or TICK_RATE % rate:
             raise BadInputError(
-                f"fps is {fps:g}, but a saved video has a whole number that divides 48000, such as 24, 25, 30, "
-                "50 or 60; the node 'Sonic Stream: smooth' makes one of the other."
+                f"fps is {fps:g}, but a saved video has a whole number that divides 48000, such as 24, 25, "
+                "30, 50 or 60; the node 'Sonic Stream: smooth' makes one of the other."
             )
         height, width = height - height % 2, width - width % 2
         path, name, subfolder = host.place_for(filename_prefix, ".mp4", width, height)

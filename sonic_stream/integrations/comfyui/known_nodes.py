@@ -227,7 +227,7 @@ def nearest_resolution(wanted: int) -> int:
 
 def nearest_rate(wanted: float) -> int:
     """Pictures a second there are that are nearest to `wanted`: 25 where none is near."""
-    rate = min(RATES, key=lambda known: abs(known - wanted))
+    rate = min(RATES, key=lambda known: (abs(known - wanted), -known))
     return rate if abs(rate - wanted) <= 1 else FPS
 
 

@@ -54,7 +54,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        return refusal(error.status_code, "http", str(error.detail))
+        if error.status_code == 400:  # FastAPI's word for bytes or nesting that no JSON reader takes
+            return refusal(422, "bad_input", "The request's body is not valid JSON.")
+        told = {
+            404: "There is nothing at this address; /api/docs lists what there is.",
+            405: f"This address does not take {request.method} requests; /api/docs lists what it takes.",
+        }
+        return refusal(error.status_code, "http", told.get(error.status_code, str(error.detail)))
 
 
 class Limits:

@@ -33,7 +33,10 @@ sockets = APIRouter()
 
 MESSAGE_LIMIT = 1024 * 1024
 """Bytes in one message; ten seconds of the fattest sound."""
-MESSAGES_PER_S, MESSAGES_BURST = 1000, 3000
+CHUNKS_PER_S, CHUNKS_BURST = 1000, 2000
+"""Chunks that are read in a second, and at once."""
+SMALL_BYTES, SMALL_COST = 64, 10
+"""A chunk below this, or a text, counts for so many: nobody needs many of them."""
 CAPTION_LIMIT = 1000
 """Characters."""
 FORMATS = {"s16le": 2, "f32le": 4}
@@ -215,8 +218,8 @@ async def _read(socket: WebSocket, face: LiveFace, reader: PcmReader, ahead: Rea
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
-            await pace.one_more()
             text, data = message.get("text"), message.get("bytes")
+            await pace.one_more(data is None or len(data) < SMALL_BYTES)
             _check_size(text or data or b"")
             if data is not None:
                 if whole := reader.whole(data):
@@ -262,15 +265,20 @@ def _wish(text: str) -> Literal["end", "interrupt"] | Caption:
 
 
 class _Pace:
-    """A program that sends more messages than anybody needs is read more slowly, so that one session's
-    messages leave time for the others."""
+    """One session's messages must leave time for the others: many chunks are read more slowly, many tiny
+    ones or texts are refused."""
 
     def __init__(self) -> None:
-        self._credit, self._at_s = float(MESSAGES_BURST), time.monotonic()
+        self._credit, self._at_s = float(CHUNKS_BURST), time.monotonic()
 
-    async def one_more(self) -> None:
+    async def one_more(self, small: bool) -> None:
+        """Waits where it has to. Errors: `BadInputError`."""
         now_s = time.monotonic()
-        self._credit += (now_s - self._at_s) * MESSAGES_PER_S
-        self._credit, self._at_s = min(self._credit, MESSAGES_BURST) - 1, now_s
+        self._credit += (now_s - self._at_s) * CHUNKS_PER_S
+        self._credit, self._at_s = min(self._credit, CHUNKS_BURST) - (SMALL_COST if small else 1), now_s
+        if self._credit < 0 and small:
+            raise BadInputError(
+                f"More than {CHUNKS_PER_S // SMALL_COST} tiny messages a second came; send larger chunks."
+            )
         if self._credit < 0:
             await asyncio.sleep(0.05)

@@ -37,7 +37,7 @@ _CHANNEL_BACKLOG = 64 * 1024
 """Bytes that may wait in the data channel; what does not fit is not worth sending late."""
 
 
-MESSAGES_PER_S = 200
+MESSAGES_PER_S = 50
 """What a browser may send on the data channel; one that sends more for long is sent away."""
 
 

@@ -48,6 +48,8 @@ class Recipe:
     """How one network is trained."""
 
     minutes: float = 40.0
+    batches: int = 0
+    """If not 0, so many batches instead of minutes."""
     pairs: int = 6
     """Pairs of consecutive pictures in a batch."""
     rate: float = 2e-3
@@ -111,12 +113,17 @@ class Run:
         )
         unfinished.replace(self.checkpoint)
 
+    def _done(self) -> float:
+        if self.recipe.batches:
+            return self.step / self.recipe.batches
+        return self.spent_s / (60 * self.recipe.minutes)
+
     def go(self, shards: Shards, more: Callable[[Shards], Shards] = lambda shards: shards) -> None:
         """Trains until the recipe's minutes are spent; `more` is asked for newer shards now and then."""
         recipe, rng = self.recipe, np.random.default_rng((self.recipe.seed, self.step))
         began = told = kept = time.monotonic()
         already_s, smooth = self.spent_s, 0.0
-        while (done := self.spent_s / (60 * recipe.minutes)) < 1:
+        while (done := self._done()) < 1:
             rate = recipe.rate * min(1.0, (self.step + 1) / WARM_UP)
             rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
             for group in self.optimizer.param_groups:

@@ -61,6 +61,7 @@ bench: $(VENV)/.test  ## print the tables that the README quotes
 	$(BIN)/python -m bench.picture
 	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.sync
+	$(BIN)/python -m bench.align
 
 train-head: $(VENV)/.test  ## learn the head model: make train-head DATA=folder of ICT-FaceKit
 	$(BIN)/python -m sonic_stream.train.head --data $(DATA)

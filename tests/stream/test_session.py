@@ -369,3 +369,41 @@ def test_after_the_server_stood_still_live_delay_comes_back_without_a_pause_in_s
     assert max(late) > 0.6
     assert max(late[-100:]) < 0.3
     assert world.session.stats.shortened > 20
+
+
+def test_marks_are_told_when_their_sound_plays():
+    world = World()
+    rate = 48_000
+
+    def speak() -> None:
+        for i in range(3):
+            world.session.mark(f"sentence {i}")
+            world.session.mark(f"word of {i}", rate // 2)
+            world.session.push(voice(1.0, i), rate, world.now)
+        world.session.end(world.now)
+
+    world.at(1.0, speak)
+    world.run(6)
+    marks = [e for e in world.events if e.kind == "mark"]
+    assert [e.mark for e in marks] == [f"{kind} {i}" for i in range(3) for kind in ("sentence", "word of")]
+    assert [seconds(e.position) for e in marks] == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5], abs=0.05)
+    started = world.events[0]
+    assert all(e.at - started.at == e.position for e in marks)
+
+
+def test_marks_of_what_was_interrupted_are_never_told():
+    world = World()
+
+    def speak() -> None:
+        world.session.mark("heard")
+        world.session.push(voice(1.5), 48_000, world.now)
+        world.session.mark("not heard")
+        world.session.push(voice(0.4), 48_000, world.now)
+        world.session.end(world.now)
+
+    world.at(1.0, speak)
+    world.at(1.8, lambda: world.session.interrupt(world.now))
+    world.push_at(2.5, voice(1.0))
+    world.end_at(2.5)
+    world.run(5)
+    assert [e.mark for e in world.events if e.kind == "mark"] == ["heard"]

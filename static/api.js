@@ -8,13 +8,7 @@ export class Refusal extends Error {
   }
 }
 
-async function call(method, path, body) {
-  const options = { method };
-  if (body instanceof FormData) options.body = body;
-  else if (body !== undefined) {
-    options.body = JSON.stringify(body);
-    options.headers = { "Content-Type": "application/json" };
-  }
+async function ask(path, options) {
   let response;
   try {
     response = await fetch(path, options);
@@ -22,33 +16,56 @@ async function call(method, path, body) {
     throw new Refusal("The server does not answer. Is it still running?", 0, "unreachable");
   }
   const text = await response.text();
+  if (response.ok) return { response, text };
   let told = {};
   try {
-    told = text ? JSON.parse(text) : {};
+    told = JSON.parse(text).error || {};
   } catch {
     told = {};
   }
-  if (!response.ok) {
-    const error = told.error || {};
-    throw new Refusal(error.message || `The server refused (${response.status}).`, response.status, error.kind);
-  }
-  return told;
+  throw new Refusal(told.message || `The server refused (${response.status}).`, response.status, told.kind);
 }
 
+async function call(method, path, body) {
+  const options = { method };
+  if (body instanceof FormData) options.body = body;
+  else if (body !== undefined) {
+    options.body = JSON.stringify(body);
+    options.headers = { "Content-Type": "application/json" };
+  }
+  const { text } = await ask(path, options);
+  return text ? JSON.parse(text) : {};
+}
+
+const of = (id, rest = "") => `/api/sessions/${encodeURIComponent(id)}${rest}`;
+
+export const config = () => call("GET", "/api/config");
+export const health = () => call("GET", "/health");
 export const portraits = async () => (await call("GET", "/api/portraits")).portraits;
 export const voices = () => call("GET", "/api/voices");
 export const openSession = (offer) => call("POST", "/api/sessions", offer);
-export const closeSession = (id) => call("DELETE", `/api/sessions/${id}`);
-export const say = (id, wish) => call("POST", `/api/sessions/${id}/say`, wish);
-export const interrupt = (id) => call("POST", `/api/sessions/${id}/interrupt`);
-export const setControls = (id, values) => call("POST", `/api/sessions/${id}/controls`, values);
-export const setMode = (id, mode) => call("POST", `/api/sessions/${id}/mode`, { mode });
+export const closeSession = (id) => call("DELETE", of(id));
+export const say = (id, wish) => call("POST", of(id, "/say"), wish);
+export const askChat = (id, wish) => call("POST", of(id, "/ask"), wish);
+export const interrupt = (id, resume) => call("POST", of(id, "/interrupt"), { resume });
+export const resume = (id) => call("POST", of(id, "/resume"));
+export const setControls = (id, values) => call("POST", of(id, "/controls"), values);
+export const setMode = (id, mode) => call("POST", of(id, "/mode"), { mode });
+export const setVoiceInterrupt = (id, value) => call("POST", of(id, "/voice_interrupt"), { voice_interrupt: value });
 
 export function uploadPortrait(file) {
   const form = new FormData();
-  form.append("file", file);
+  form.append("file", file, file.name || "portrait.png");
   return call("POST", "/api/portraits", form);
 }
 
+// WHEP: an offer in, the answer and the viewer's own address out.
+export async function watchSession(id, sdp) {
+  const options = { method: "POST", body: sdp, headers: { "Content-Type": "application/sdp" } };
+  const { response, text } = await ask(of(id, "/whep"), options);
+  return { sdp: text, place: response.headers.get("Location") };
+}
+export const leaveViewer = (place) => fetch(place, { method: "DELETE", keepalive: true }).catch(() => {});
+
 // For pagehide: the only request a browser still sends then.
-export const leave = (id) => navigator.sendBeacon(`/api/sessions/${id}/leave`);
+export const leave = (id) => navigator.sendBeacon(of(id, "/leave"));

@@ -1,4 +1,4 @@
-// The portraits: choosing one, uploading one by button or by drag and drop.
+// The portraits: choosing one; uploading one by button, by drop or by paste.
 
 import * as api from "./api.js";
 
@@ -11,12 +11,19 @@ export class Gallery extends EventTarget {
     this.file = file;
     this.advice = advice;
     this.portraits = [];
+    this.files = new Map(); // what was uploaded here, for a server that has forgotten it
     this.chosen = null;
     file.addEventListener("change", () => {
       if (file.files.length) this.upload(file.files[0]);
       file.value = "";
     });
     this.listenForDrops(drop);
+    addEventListener("paste", (event) => {
+      const pasted = [...(event.clipboardData?.files || [])].find((each) => each.type.startsWith("image/"));
+      if (!pasted) return;
+      event.preventDefault();
+      this.upload(pasted);
+    });
     list.addEventListener("keydown", (event) => this.moveByKey(event));
   }
 
@@ -54,7 +61,8 @@ export class Gallery extends EventTarget {
     button.type = "button";
     button.className = "portrait upload";
     button.id = "upload";
-    button.title = "Upload a portrait, or drop one anywhere";
+    button.title = "Upload a portrait; or drop or paste one anywhere";
+    button.setAttribute("aria-label", "Upload a portrait");
     button.innerHTML = `<span>${PLUS}Upload</span>`;
     button.addEventListener("click", () => this.file.click());
     return button;
@@ -93,17 +101,33 @@ export class Gallery extends EventTarget {
   async upload(file) {
     const tile = document.getElementById("upload");
     tile.classList.add("busy");
+    tile.setAttribute("aria-busy", "true");
     try {
       const portrait = await api.uploadPortrait(file);
+      this.files.set(portrait.id, file);
       this.portraits = [...this.portraits.filter((p) => p.id !== portrait.id), portrait];
-      this.draw();
       this.chosen = null;
+      this.draw();
       this.choose(portrait.id);
     } catch (error) {
       this.dispatchEvent(new CustomEvent("problem", { detail: { message: error.message } }));
     } finally {
-      document.getElementById("upload").classList.remove("busy");
+      const after = document.getElementById("upload");
+      after.classList.remove("busy");
+      after.removeAttribute("aria-busy");
     }
+  }
+
+  // A restarted server has forgotten uploads: give it this one again, or fall back to its first portrait.
+  async restore(id) {
+    const file = this.files.get(id);
+    const portrait = file ? await api.uploadPortrait(file) : undefined;
+    this.portraits = await api.portraits();
+    const known = portrait ?? this.portraits[0];
+    if (portrait) this.files.set(portrait.id, file);
+    this.chosen = known?.id ?? null;
+    this.draw();
+    return this.chosen;
   }
 
   listenForDrops(veil) {

@@ -1,25 +1,41 @@
-// One live face: the connection, its sound and picture, the microphone, and what it tells.
+// The live face: one connection after another, the microphone, and what it was told to be like.
 //
-// Events (CustomEvent.detail): "state" {state}, "stats" {...}, "caption" {text}, "problem" {message},
-// "event" {type, ...} as the server tells them. States: off, connecting, idle, speaking.
+// Events (CustomEvent.detail): "state" {state}, "waiting" {why, wait_ms}, "problem" {message}, "told" {type, ...}
+// as the server tells, "opened", "picture", "stats", "microphone" {on, open}. States: off, connecting,
+// reconnecting, idle, speaking. Settings live in `wish`, so a new connection is like the one before.
 
 import * as api from "./api.js";
+import { Connection } from "./connection.js";
+import { Microphone } from "./microphone.js";
 
-const PING_MS = 2000;
-const CONNECT_MS = 12000;
-const JITTER_TARGET_MS = 100; // keeps sound and picture aligned from the third second on
+const WAITS_MS = [400, 800, 1500, 3000, 6000, 10000];
 
 export class Live extends EventTarget {
   constructor(video) {
     super();
     this.video = video;
     this.state = "off";
-    this.session = null;
-    this.microphone = null;
-    this.times = {};
+    this.connection = null;
+    this.iceServers = [];
+    this.persistent = false; // keeps trying even if it never was on the air
+    this.wish = { portrait: undefined, mode: "assistant", controls: {}, voice_interrupt: "stop" };
+    this.microphone = new Microphone();
+    this.microphone.addEventListener("change", () => this.passMicrophone());
+    this.replacePortrait = async () => undefined;
+    this.tries = 0;
+    this.wasOn = false;
+    addEventListener("online", () => this.state === "reconnecting" && this.connect());
   }
 
-  tell(name, detail) {
+  get session() {
+    return this.connection?.session ?? null;
+  }
+
+  get isOn() {
+    return this.state === "idle" || this.state === "speaking";
+  }
+
+  tell(name, detail = {}) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
@@ -29,178 +45,138 @@ export class Live extends EventTarget {
     this.tell("state", { state });
   }
 
-  async start({ portrait, controls }) {
+  start() {
     if (this.state !== "off") return;
-    this.setState("connecting");
-    this.times = { start: performance.now() };
-    const pc = (this.pc = new RTCPeerConnection({ iceServers: [] }));
+    this.tries = 0;
+    this.wasOn = false;
+    this.connect();
+  }
+
+  // The same face anew: another portrait or background.
+  async restart() {
+    if (this.state === "off") return;
+    const session = this.session;
+    if (session) {
+      this.connection.session = null;
+      await api.closeSession(session).catch(() => {});
+    }
+    this.tries = 0;
+    this.connect();
+  }
+
+  stop() {
+    this.wasOn = false;
+    this.microphone.close();
+    this.drop();
+    this.setState("off");
+  }
+
+  drop() {
+    clearTimeout(this.timer);
+    const connection = this.connection;
+    this.connection = null;
+    connection?.close();
+    this.video.srcObject = null;
+  }
+
+  async connect() {
+    this.drop();
+    this.setState(this.wasOn || this.tries ? "reconnecting" : "connecting");
+    const connection = (this.connection = new Connection(this.video, this.iceServers));
+    const mine = (listener) => ({ detail }) => connection === this.connection && listener(detail);
+    connection.addEventListener("opened", mine((answer) => this.tell("opened", answer)));
+    connection.addEventListener("picture", mine(() => this.arrived()));
+    connection.addEventListener("told", mine((told) => this.hear(told)));
+    connection.addEventListener("stats", mine((stats) => this.tell("stats", stats)));
+    connection.addEventListener("silent", mine((why) => this.tell("silent", why)));
+    connection.addEventListener("lost", mine((why) => this.fail(new Error(why.message), why.final)));
+    this.startedAt = performance.now();
     try {
-      this.stream = new MediaStream();
-      // The microphone's place is kept open, so that it can come and go without a new negotiation.
-      this.voiceOut = pc.addTransceiver("audio", { direction: "sendrecv" });
-      pc.addTransceiver("video", { direction: "recvonly" });
-      this.openChannel(pc.createDataChannel("control"));
-      pc.ontrack = (event) => this.receive(event);
-      pc.onconnectionstatechange = () => this.watch(pc);
-      await pc.setLocalDescription();
-      // Sent at once: the server answers without our candidates and learns them from the first packet.
-      const answer = await api.openSession({
-        sdp: pc.localDescription.sdp, type: "offer", portrait, controls,
-        mode: this.microphone ? "streamer" : "assistant",
-      });
-      if (pc !== this.pc) return void api.closeSession(answer.id).catch(() => {});
-      this.session = answer.id;
-      this.tell("opened", answer);
-      this.times.answer = performance.now();
-      await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
-      if (this.microphone) await this.voiceOut.sender.replaceTrack(this.microphone.getAudioTracks()[0]);
-      this.giveUp = setTimeout(() => {
-        if (this.state === "connecting")
-          this.end("The picture cannot reach this browser. A firewall may block UDP between here and the server.");
-      }, CONNECT_MS);
-      this.firstPicture();
-      this.pinging = setInterval(() => this.ping(), PING_MS);
-      this.measuring = setInterval(() => this.measure(), 1000);
+      await connection.open(this.wish, this.microphone.track);
     } catch (error) {
-      if (pc === this.pc) this.end(error.message);
+      if (connection === this.connection) await this.refused(error);
     }
   }
 
-  receive(event) {
-    if ("jitterBufferTarget" in event.receiver) event.receiver.jitterBufferTarget = JITTER_TARGET_MS;
-    this.stream.addTrack(event.track);
-    if (this.video.srcObject !== this.stream) this.video.srcObject = this.stream;
-    this.video.play().catch(() => {});
-  }
-
-  firstPicture() {
-    const pc = this.pc;
-    this.video.requestVideoFrameCallback(() => {
-      if (pc !== this.pc) return;
-      this.times.picture = performance.now();
-      clearTimeout(this.giveUp);
-      if (this.state === "connecting") this.setState("idle");
-      this.tell("picture", { after_ms: this.times.picture - this.times.start });
-    });
-  }
-
-  watch(pc) {
-    if (pc !== this.pc) return;
-    if (pc.connectionState === "failed")
-      this.end("The connection to the face was lost. Press Start to try again.");
-  }
-
-  openChannel(channel) {
-    this.channel = channel;
-    channel.onopen = () => this.ping();
-    channel.onmessage = (message) => this.hear(JSON.parse(message.data));
-  }
-
-  ping() {
-    if (this.channel?.readyState === "open")
-      this.channel.send(JSON.stringify({ type: "ping", t: Math.round(performance.now()) }));
+  arrived() {
+    this.tries = 0;
+    this.wasOn = true;
+    this.setState("idle");
+    this.tell("picture", { after_ms: performance.now() - this.startedAt });
   }
 
   hear(told) {
-    switch (told.type) {
-      case "stats":
-        this.server = told;
-        if (this.state !== "connecting" && this.state !== "off") this.setState(told.speaking ? "speaking" : "idle");
-        break;
-      case "speaking_started": this.setState("speaking"); break;
-      case "speaking_finished": this.setState("idle"); break;
-      case "caption": this.tell("caption", told); break;
-      case "error": this.tell("problem", told); break;
-      case "ended": this.end(`The face went off the air: ${told.reason}.`); return;
-      case "closed": this.end(); return;
-    }
-    this.tell("event", told);
+    if (told.type === "stats" && this.isOn) this.setState(told.speaking ? "speaking" : "idle");
+    if (told.type === "speaking_started" && this.isOn) this.setState("speaking");
+    if (told.type === "speaking_finished" && this.isOn) this.setState("idle");
+    if (told.type === "error") this.tell("problem", told);
+    if (told.type === "ended") return this.fail(new Error(`The face went off the air: ${told.reason}.`));
+    if (told.type === "closed") return this.checkClosed();
+    this.tell("told", told);
   }
 
-  // What arrives here, once a second: pictures, the wait in the browser's buffers, skew as it sees it.
-  async measure() {
-    const pc = this.pc;
-    if (!pc || this.state === "connecting") return;
-    const report = await pc.getStats();
-    const now = {};
-    report.forEach((entry) => {
-      if (entry.type === "inbound-rtp") now[entry.kind] = entry;
-      if (entry.type === "candidate-pair" && entry.nominated) now.pair = entry;
-    });
-    const before = this.before;
-    this.before = now;
-    if (!now.video || !before?.video || pc !== this.pc) return;
-    const passed = (now.video.timestamp - before.video.timestamp) / 1000;
-    const wait = (kind) => {
-      const count = now[kind].jitterBufferEmittedCount - before[kind].jitterBufferEmittedCount;
-      return count > 0 ? ((now[kind].jitterBufferDelay - before[kind].jitterBufferDelay) / count) * 1000 : 0;
-    };
-    const skew = now.audio?.estimatedPlayoutTimestamp && now.video.estimatedPlayoutTimestamp
-      ? now.audio.estimatedPlayoutTimestamp - now.video.estimatedPlayoutTimestamp : null;
-    const path = wait("video") + ((now.pair?.currentRoundTripTime || 0) * 1000) / 2;
-    this.tell("stats", {
-      fps: (now.video.framesDecoded - before.video.framesDecoded) / passed,
-      browser_ms: path,
-      latency_ms: (this.server?.latency_p50_ms || 0) + path,
-      skew_ms: skew,
-      lost: now.video.packetsLost,
-      width: now.video.frameWidth,
-      server: this.server,
-    });
+  // Somebody ended the session: a person through the interface, or a server that is shutting down.
+  async checkClosed() {
+    const connection = this.connection;
+    connection.session = null;
+    const age_s = (performance.now() - this.startedAt) / 1000;
+    await new Promise((done) => setTimeout(done, 600));
+    const health = await api.health().catch(() => null);
+    if (connection !== this.connection) return;
+    if (health && health.uptime_s > age_s) this.fail(new Error("The session was ended on the server."), true);
+    else this.fail(new Error("The server is restarting."));
   }
 
-  // The microphone drives the face from now on, or no longer.
-  async useMicrophone(on) {
-    if (on === Boolean(this.microphone)) return;
-    if (on) {
-      this.microphone = await openMicrophone();
-      this.microphone.getAudioTracks()[0].onended = () => this.useMicrophone(false);
+  async refused(error) {
+    if (error.kind === "unknown_portrait") {
+      const connection = this.connection;
+      const known = await this.replacePortrait(this.wish.portrait).catch(() => undefined);
+      if (connection !== this.connection) return;
+      if (known) {
+        this.wish.portrait = known;
+        return void this.connect();
+      }
     }
-    const track = on ? this.microphone.getAudioTracks()[0] : null;
-    if (!on) {
-      this.microphone.getTracks().forEach((t) => t.stop());
-      this.microphone = null;
-    }
-    if (this.session) {
-      await this.voiceOut.sender.replaceTrack(track);
-      await api.setMode(this.session, on ? "streamer" : "assistant");
-    }
-    this.tell("microphone", { on });
+    this.fail(error, error.status === 422 || error.status === 403 || error.status === 404);
   }
 
-  end(problem) {
-    if (this.state === "off") return;
-    clearInterval(this.pinging);
-    clearInterval(this.measuring);
-    clearTimeout(this.giveUp);
-    const session = this.session;
-    const pc = this.pc;
-    this.session = this.pc = this.channel = this.server = this.before = null;
-    if (session) api.closeSession(session).catch(() => {});
-    pc?.close();
-    this.video.srcObject = null;
-    this.setState("off");
-    if (problem) this.tell("problem", { message: problem });
+  // Tries again, later and later, if it was on the air (or has nobody to press Start).
+  fail(error, final = false) {
+    this.drop();
+    if (final || !(this.wasOn || this.persistent)) {
+      this.stop();
+      this.tell("problem", { message: error.message });
+      return;
+    }
+    const wait_ms = WAITS_MS[Math.min(this.tries, WAITS_MS.length - 1)] * (0.8 + 0.4 * Math.random());
+    this.tries += 1;
+    this.setState("reconnecting");
+    this.tell("waiting", { why: error.message, wait_ms });
+    this.timer = setTimeout(() => this.connect(), wait_ms);
+  }
+
+  async setMode(mode) {
+    this.wish.mode = mode;
+    if (this.session) await api.setMode(this.session, mode);
+  }
+
+  async setVoiceInterrupt(value) {
+    this.wish.voice_interrupt = value;
+    if (this.session) await api.setVoiceInterrupt(this.session, value);
+  }
+
+  async setControls(values) {
+    this.wish.controls = values;
+    if (this.session) await api.setControls(this.session, values);
+  }
+
+  passMicrophone() {
+    const { track, isOpen, isHeard } = this.microphone;
+    this.connection?.voiceOut?.sender.replaceTrack(track).catch(() => {});
+    this.tell("microphone", { on: isOpen, heard: isHeard });
   }
 
   leave() {
     if (this.session) api.leave(this.session);
-  }
-}
-
-async function openMicrophone() {
-  if (!navigator.mediaDevices?.getUserMedia)
-    throw new Error("Browsers allow the microphone only on https:// pages and on localhost.");
-  try {
-    return await navigator.mediaDevices.getUserMedia({
-      audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-    });
-  } catch (error) {
-    const why = {
-      NotAllowedError: "The browser was not allowed to use the microphone. Allow it in the address bar and try again.",
-      NotFoundError: "No microphone was found.",
-      NotReadableError: "Another program is using the microphone.",
-    };
-    throw new Error(why[error.name] || `The microphone could not be opened (${error.name}).`);
   }
 }

@@ -1,4 +1,7 @@
-// How loud the microphone is, 0 to 1, about thirty times a second.
+// How loud a stream is, 0 to 1, about thirty times a second.
+
+const FLOOR_DB = -55;
+const RANGE_DB = 45;
 
 export function meter(stream, show) {
   const context = new AudioContext();
@@ -10,7 +13,7 @@ export function meter(stream, show) {
   const timer = setInterval(() => {
     analyser.getFloatTimeDomainData(samples);
     const rms = Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
-    const now = Math.min(1, Math.max(0, (20 * Math.log10(rms + 1e-6) + 55) / 45));
+    const now = Math.min(1, Math.max(0, (20 * Math.log10(rms + 1e-6) - FLOOR_DB) / RANGE_DB));
     level = Math.max(now, level * 0.85);
     show(level);
   }, 33);

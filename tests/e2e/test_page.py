@@ -1,261 +1,131 @@
-"""The page in a real browser, against a server with stand-ins for engine and face.
+"""The page in a real browser: a face is started, speaks, changes and stops.
 
 Judged by order, counts and media time, never by how fast this machine happens to be.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-import wave
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--allow-loopback-in-peer-connection",
-    "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
-pytestmark = [
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no Chromium at {CHROMIUM}"),
-    pytest.mark.timeout(120),
-]
-
-# Reads the number out of every picture and the loudness out of the sound, as they are shown and heard.
-WATCH = """() => {
-  const seen = window.seen = {codes: [], loud: 0, quiet: 0};
-  const video = document.getElementById("video");
-  const paper = new OffscreenCanvas(384, 16).getContext("2d", {willReadFrequently: true});
-  const look = () => {
-    paper.drawImage(video, 0, 0, video.videoWidth, video.videoHeight / 24, 0, 0, 384, 16);
-    const dots = paper.getImageData(0, 8, 384, 1).data;
-    let code = 0;
-    for (let bit = 0; bit < 24; bit++) if (dots[(bit * 16 + 8) * 4 + 1] > 127) code |= 1 << bit;
-    seen.codes.push(code);
-    video.requestVideoFrameCallback(look);
-  };
-  video.requestVideoFrameCallback(look);
-  const context = new AudioContext();
-  const analyser = context.createAnalyser();
-  context.createMediaStreamSource(video.srcObject).connect(analyser);
-  const samples = new Float32Array(analyser.fftSize);
-  setInterval(() => {
-    analyser.getFloatTimeDomainData(samples);
-    const peak = Math.max(...samples.map(Math.abs));
-    if (peak > 0.02) seen.loud++; else seen.quiet++;
-  }, 40);
-}"""
+pytestmark = pytest.mark.timeout(120)
+LONG = "One two three four five six seven eight nine ten. " * 8
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
-def health(url: str) -> dict[str, object]:
-    with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
-        told: dict[str, object] = json.load(answer)
-        return told
-
-
-def served(command: list[str], port: int, patience_s: float) -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-m", *command, "--port", str(port)])
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            if health(url)["status"] == "ok":
-                break
-        except (urllib.error.URLError, OSError):
-            pass
-        assert process.poll() is None, "the server ended by itself"
-        assert time.monotonic() < deadline, "the server did not come up"
-        time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait(15)
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    yield from served(["server.standin"], free_port(), 60)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory):
-    """Chromium whose microphone hears a 300 Hz tone, half a second on, half a second off."""
-    sound = tmp_path_factory.mktemp("microphone") / "tone.wav"
-    at = np.arange(48_000 * 4) / 48_000
-    tone = (np.sin(2 * np.pi * 300 * at) * 12_000 * ((at * 2).astype(int) % 2)).astype("<i2")
-    with wave.open(str(sound), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(48_000)
-        out.writeframes(tone.tobytes())
-    with playwright.sync_playwright() as engine:
-        flags = [*FLAGS, f"--use-file-for-fake-audio-capture={sound}"]
-        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser, url):
-    page = browser.new_page(viewport={"width": 1200, "height": 800})
-    page.problems = []
-    page.hosts = set()
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]))
-    page.set_default_timeout(20_000)
-    page.goto(url)
-    page.wait_for_selector(".portrait img")
-    yield page
-    page.close()
-    assert not page.problems
-    wait_until_free(url)
-
-
-def wait_until_free(url: str, patience_s: float = 10) -> None:
-    deadline = time.monotonic() + patience_s
-    while health(url)["sessions"]:
-        assert time.monotonic() < deadline, "the session was not freed"
-        time.sleep(0.05)
-
-
-def state(page, *wanted: str) -> None:
-    page.wait_for_function("wanted => wanted.includes(document.body.dataset.state)", arg=list(wanted))
-
-
-def start(page) -> None:
-    page.click("#start")
-    state(page, "idle")
-    page.evaluate(WATCH)
-
-
-def seen(page) -> dict[str, object]:
-    return page.evaluate("seen")
-
-
-def test_the_page_offers_portraits_voices_and_a_start(page, url):
+def test_the_page_offers_portraits_voices_moods_and_a_start(page, url):
     assert page.title() == "Sonic Stream"
     assert page.locator(".portrait[role=radio]").count() == 2
     assert page.locator('.portrait[aria-checked="true"]').count() == 1
     assert page.locator("#voice option").count() >= 5
+    assert page.locator("#mood button").count() == 6
     assert page.is_visible("#start") and not page.is_visible("#dock")
     page.wait_for_function("document.getElementById('still').naturalWidth > 0")
     assert page.hosts == {url.split("/")[2]}  # nothing from anywhere else
 
 
-def test_start_shows_moving_pictures_and_stop_ends_them(page, url):
-    start(page)
+def test_start_shows_moving_pictures_with_gauges_and_stop_ends_them(page, url, drive):
+    drive.start(page)
     page.wait_for_function("seen.codes.length >= 40")
-    codes = seen(page)["codes"]
+    codes = drive.seen(page)["codes"]
     assert all(a <= b for a, b in pairwise(codes))
     assert len(set(codes)) > 0.5 * (codes[-1] - codes[0])  # most of them arrive even on a busy machine
     page.wait_for_function("Number(document.querySelector('#badge-fps b').textContent) > 5")
-    page.wait_for_selector("#start", state="hidden")
+    page.wait_for_function("document.getElementById('badge-sync').dataset.verdict")
+    assert not page.is_visible("#latency-card")
+    page.focus("#badge-latency")
+    page.wait_for_selector("#latency-card", state="visible")
+    assert "reaching the server" in page.inner_text("#latency-words")
+    page.hover("#badge-sync")
+    page.wait_for_selector("#sync-card", state="visible")
     page.click("#stop")
-    state(page, "off")
-    wait_until_free(url)
+    drive.state(page, "off")
+    drive.until_free(url)
     assert page.is_visible("#start")
 
 
-def test_text_is_spoken_and_captioned(page):
-    start(page)
-    page.fill("#text", "Hello, this is a test of the voice.")
-    page.press("#text", "Enter")
-    state(page, "speaking")
+def test_text_is_spoken_and_captioned(page, drive):
+    drive.start(page)
+    drive.say(page, "Hello, this is a test of the voice.")
     page.wait_for_function("seen.loud > 5")
-    assert "this is a test" in page.inner_text("#caption")
-    state(page, "idle")
+    page.wait_for_function("document.getElementById('caption').textContent.includes('this is a test')")
+    drive.state(page, "idle")
     assert page.input_value("#text") == ""
+    page.keyboard.press("Escape")  # nothing to interrupt: nothing happens
+    assert page.locator(".toast").count() == 0
 
 
-def test_escape_stops_a_long_text(page):
-    start(page)
-    page.fill("#text", "One two three four five six seven eight nine ten. " * 8)
-    page.click("#speak")
-    state(page, "speaking")
+def test_escape_silences_and_the_rest_can_be_said_later(page, drive):
+    drive.start(page)
+    drive.say(page, LONG)
     page.wait_for_function("seen.loud > 3")
-    page.focus("#mic")
+    page.focus("#mute")
     page.keyboard.press("Escape")
-    state(page, "idle")
+    drive.state(page, "idle")
+    page.wait_for_selector("#resume", state="visible")
     page.evaluate("setTimeout(() => { seen.loud = seen.quiet = 0 }, 400)")
     page.wait_for_timeout(500)
     page.wait_for_function("seen.quiet > 15")
-    assert seen(page)["loud"] == 0
+    assert drive.seen(page)["loud"] == 0
+    page.click("#resume")
+    drive.state(page, "speaking")
+    page.wait_for_selector("#resume", state="hidden")
+    page.keyboard.press("Escape")
 
 
-def test_the_microphone_drives_the_face(page):
-    start(page)
-    page.click("#mic")
-    page.wait_for_selector('#mic[aria-pressed="true"]')
-    assert "headphones" in page.inner_text("#hint")
-    state(page, "speaking")
-    page.wait_for_function("seen.loud > 8")
-    page.click("#mic")
-    page.wait_for_selector('#mic[aria-pressed="false"]')
-    state(page, "idle")
-
-
-def test_sliders_reach_the_running_face(page, url):
-    start(page)
+def test_mood_and_movement_reach_the_face_while_it_speaks(page, drive):
+    drive.start(page)
+    drive.say(page, LONG)
+    page.focus("#mute")
     with page.expect_response(lambda r: r.url.endswith("/controls")) as caught:
-        page.evaluate(
-            """id => { const slider = document.getElementById(id);
-              slider.value = 0.5; slider.dispatchEvent(new Event("input")) }""",
-            "motion_scale",
-        )
-    assert caught.value.json()["motion_scale"] == 0.5
-    assert page.inner_text("#motion_scale-out") == "0.5"
+        page.keyboard.press("2")
+    assert caught.value.json()["mood"] == "happy"
+    with page.expect_response(lambda r: r.url.endswith("/controls")) as caught:
+        page.focus("#mood_amount")
+        page.keyboard.press("ArrowLeft")
+    assert caught.value.json()["mood_amount"] == 0.95
+    assert page.inner_text('[data-control="mood_amount"] output') == "0.95"
+    with page.expect_response(lambda r: r.url.endswith("/controls")):
+        page.focus("#motion_scale")
+        page.keyboard.press("Home")
+    assert drive.controls(page)["motion_scale"] == 0
+    page.click("#reset")
+    page.wait_for_function("document.getElementById('motion_scale').value == 1")
+    assert page.get_attribute('[data-mood="happy"]', "aria-checked") == "true"
 
 
-def test_a_second_visitor_is_told_in_words(page, browser, url):
-    start(page)
-    other = browser.new_page()
-    other.goto(url)
-    other.wait_for_selector(".portrait img")
-    other.click("#start")
-    other.wait_for_selector(".toast.bad")
-    assert "taken" in other.inner_text(".toast")
-    assert other.is_visible("#start")
-    other.close()
-    page.wait_for_function("count => seen.codes.length > count + 10", arg=len(seen(page)["codes"]))
-
-
-def test_another_portrait_can_be_chosen_and_uploaded_while_it_runs(page, tmp_path):
+def test_a_portrait_is_chosen_uploaded_dropped_and_pasted_while_it_runs(page, drive, tmp_path):
     from PIL import Image
 
-    start(page)
+    drive.start(page)
     page.click('.portrait[data-id="ben"]')
-    state(page, "idle")
+    drive.state(page, "idle")
     file = tmp_path / "me.png"
     Image.new("RGB", (200, 200), (90, 160, 120)).save(file)
     page.set_input_files("#file", str(file))
     page.wait_for_selector('.portrait[title="me"][aria-checked="true"]')
-    assert page.is_visible("#advice")
-    state(page, "idle")
+    assert "stand-in" in page.inner_text("#advice")
+    drive.state(page, "idle")
+    give = """([kind, name, colour]) => new Promise((done) => {
+      const paper = new OffscreenCanvas(64, 64);
+      const context = paper.getContext("2d");
+      context.fillStyle = colour;
+      context.fillRect(0, 0, 64, 64);
+      paper.convertToBlob({type: "image/png"}).then((blob) => {
+        const data = new DataTransfer();
+        data.items.add(new File([blob], name, {type: "image/png"}));
+        const how = {bubbles: true, cancelable: true};
+        document.body.dispatchEvent(kind === "paste"
+          ? new ClipboardEvent("paste", {clipboardData: data, ...how})
+          : new DragEvent("drop", {dataTransfer: data, ...how}));
+        done();
+      });
+    })"""
+    for kind, name, colour in (("drop", "dropped", "#345"), ("paste", "pasted", "#543")):
+        page.evaluate(give, [kind, f"{name}.png", colour])
+        page.wait_for_selector(f'.portrait[title="{name}"][aria-checked="true"]')
+    drive.state(page, "idle")
     wrong = tmp_path / "notes.png"
     wrong.write_text("not a picture")
     page.set_input_files("#file", str(wrong))
@@ -263,39 +133,73 @@ def test_another_portrait_can_be_chosen_and_uploaded_while_it_runs(page, tmp_pat
     assert "not a picture" in page.inner_text(".toast.bad")
 
 
-def test_leaving_the_page_frees_the_place(browser, url):
-    page = browser.new_page()
-    page.goto(url)
-    page.wait_for_selector(".portrait img")
+def test_a_recording_is_downloaded(page, drive, tmp_path):
+    drive.start(page)
+    page.click("#record")
+    page.wait_for_selector("#recording", state="visible")
+    page.wait_for_function("document.querySelector('#recording span').textContent >= '0:02'")
+    with page.expect_download() as caught:
+        page.click("#record")
+    file = tmp_path / caught.value.suggested_filename
+    caught.value.save_as(file)
+    assert file.suffix in (".mp4", ".webm") and file.stat().st_size > 5_000
+    import av
+
+    with av.open(str(file)) as container:
+        kinds = {stream.type for stream in container.streams}
+        pictures = sum(1 for _ in container.decode(video=0))
+    assert kinds == {"audio", "video"} and pictures >= 10
+
+
+def test_leaving_the_page_frees_the_place(page, url, drive):
     page.click("#start")
-    state(page, "idle")
+    drive.state(page, "idle")
     page.goto("about:blank")
-    wait_until_free(url)
-    page.close()
+    drive.until_free(url)
 
 
-def test_the_obs_view_is_picture_and_sound_alone(browser, url):
-    page = browser.new_page(viewport={"width": 640, "height": 360})
-    page.goto(f"{url}/?obs&ground=00ff00")
-    state(page, "idle")
-    for part in (".top", ".side", "#composer", "#dock", "#start"):
-        assert not page.is_visible(part)
-    box = page.locator("#video").bounding_box()
-    assert (box["width"], box["height"]) == (640, 360)
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(0, 255, 0)"
-    page.close()
-    wait_until_free(url)
-
-
-def test_the_page_fits_a_phone(browser, url):
-    page = browser.new_page(viewport={"width": 360, "height": 740})
-    page.goto(url)
-    page.wait_for_selector(".portrait img")
+def test_the_page_fits_a_phone(visit, drive):
+    page = visit(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    start(page)
-    assert page.is_visible("#stop") and page.is_visible("#mic")
-    page.close()
-    wait_until_free(url)
+    drive.start(page)
+    dock = page.locator("#dock").bounding_box()
+    assert dock["x"] >= 0 and dock["x"] + dock["width"] <= 360
+    for part in ("#stop", "#mic", "#hush", "#badge-latency"):
+        assert page.is_visible(part)
+    small = page.evaluate(
+        """[...document.querySelectorAll("#dock button")].filter((b) => b.offsetWidth)
+          .map((b) => Math.min(b.offsetWidth, b.offsetHeight)).sort((a, b) => a - b)[0]"""
+    )
+    assert small >= 40  # a finger's width
+
+
+def test_everything_has_a_name_and_the_keyboard_reaches_it(page):
+    nameless = page.evaluate(
+        """[...document.querySelectorAll("button, input, select, textarea, [role=radiogroup], video")]
+          .filter((e) => !(e.getAttribute("aria-label") || e.getAttribute("aria-labelledby")
+            || e.labels?.length || e.textContent.trim())).map((e) => e.id || e.outerHTML)"""
+    )
+    assert nameless == []
+    reached = []
+    for _ in range(24):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.className"))
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none" or reached[-1] == "text"
+    for part in ("start", "text", "voice", "upload", "dynamic_scale", "microphone", "ptt"):
+        assert part in reached
+
+
+def test_light_and_dark_follow_the_system_or_the_button(visit):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    page = visit(color_scheme="light")
+    light = page.evaluate(ground)
+    page.click("#theme")
+    dark = page.evaluate(ground)
+    assert sum(map(int, light[4:-1].split(","))) > 600 > 100 > sum(map(int, dark[4:-1].split(",")))
+    page.reload()
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    assert page.evaluate(ground) == dark
 
 
 def bundled_portrait() -> Path | None:
@@ -305,17 +209,15 @@ def bundled_portrait() -> Path | None:
 
 
 @pytest.mark.skipif(bundled_portrait() is None, reason="no portrait is bundled")
-def test_the_real_face_speaks(browser):
-    for url in served(["sonic_stream", "serve"], free_port(), 90):
-        page = browser.new_page(viewport={"width": 1200, "height": 800})
+def test_the_real_face_speaks(visit, drive):
+    server = drive.Server("sonic_stream", "serve")
+    server.begin(90)
+    try:
+        page = visit(at=server.url)
         page.set_default_timeout(40_000)
-        page.goto(url)
-        page.wait_for_selector(".portrait img")
         page.click("#start")
-        state(page, "idle")
-        page.fill("#text", "Hello, I can speak.")
-        page.press("#text", "Enter")
-        state(page, "speaking")
+        drive.state(page, "idle")
+        drive.say(page, "Hello, I can speak.")
         # A face, not a plain colour: the picture has many different values.
         spread = page.evaluate(
             """() => { const v = document.getElementById("video");
@@ -325,6 +227,8 @@ def test_the_real_face_speaks(browser):
               return Math.sqrt(d.reduce((a, b) => a + (b - m) ** 2, 0) / d.length) }"""
         )
         assert spread > 15
-        state(page, "idle")
-        page.close()
-        wait_until_free(url)
+        drive.state(page, "idle")
+        page.click("#stop")
+        drive.until_free(server.url)
+    finally:
+        server.end()

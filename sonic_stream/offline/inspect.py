@@ -18,6 +18,7 @@ from sonic_stream.face.regions import CHIN, FOREHEAD
 from sonic_stream.media.audio import open_audio
 from sonic_stream.media.image import load_image, read_image_bytes
 from sonic_stream.media.listen import SoundReport, listen
+from sonic_stream.offline import half_covered
 from sonic_stream.offline.bundled import portrait_path, voice_path
 from sonic_stream.offline.job import expand_given
 from sonic_stream.types import F32, U8, Identity, PortraitSettings
@@ -73,7 +74,9 @@ class PortraitReport:
         return tuple(found)
 
     def advice(self) -> tuple[str, ...]:
-        return (self.refusal,) if self.identity is None else self.identity.advice
+        if self.identity is None:
+            return (self.refusal,)
+        return (*self.identity.advice, *half_covered.advice(self.identity))
 
 
 @dataclass(frozen=True, slots=True)

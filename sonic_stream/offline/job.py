@@ -19,6 +19,7 @@ from sonic_stream.face.regions import CHIN, FOREHEAD
 from sonic_stream.media.audio import AudioFile, AudioInfo, open_audio
 from sonic_stream.media.image import load_image, read_image_bytes
 from sonic_stream.media.video import MAX_SIDE_PX
+from sonic_stream.offline import half_covered
 from sonic_stream.offline.bundled import portrait_path, voice_path
 from sonic_stream.offline.estimate import estimate, machine_pace, refuse_if_too_large
 from sonic_stream.offline.motion_file import StoredMotion, read_motion
@@ -124,7 +125,7 @@ def prepare(
     pixels = _checked_pixels(picture)
     refuse_if_too_large(settings.portrait.min_resolution, parts.available_memory(), pixels)
     identity = parts.identify(image, settings.portrait)
-    for sentence in (*identity.advice, *_room(identity)):
+    for sentence in (*identity.advice, *half_covered.advice(identity), *_room(identity)):
         note(sentence)
     whole = WholePicture(picture, identity) if picture is not None else None
     if whole is not None and whole.enlarged > _SOFT:

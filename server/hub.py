@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from starlette.requests import HTTPConnection
 
+from server.backdrop import Backdrops
 from server.bridge import EngineBridge
 from server.ears import Hearing
 from server.live import LiveFace, Surroundings, Wishes, open_face
@@ -59,6 +60,7 @@ class Hub:
             settings.portrait,
             settings.uploads_kept,
         )
+        self.backdrops = Backdrops()
         self.metrics = Metrics(self.registry)
         self.hearing = Hearing(settings.capacity)
         services = settings.services
@@ -83,6 +85,7 @@ class Hub:
 
         async def make(on_closed: Callable[[LiveFace], None]) -> tuple[LiveFace, str]:
             identity = await self.portraits.identity(portrait)
+            identity = self.backdrops.place(identity, offer.backdrop)
             face = await open_face(self._around, identity, wishes, on_closed)
             try:
                 return face, await face.begin(offer.sdp)

@@ -73,6 +73,7 @@ async def config(hub: HubOf) -> dict[str, Any]:
         "assistant": hub.chat is not None,
         "hears": hub.transcription is not None,
         "painting_steps": hub.bridge.steps_available,
+        "backdrop": True,
         "text_limit": hub.settings.text_limit,
         "sessions": len(hub.registry),
         "capacity": hub.registry.capacity,

@@ -21,6 +21,8 @@ class Offer(_Strict):
     controls: dict[str, Any] = {}
     voice_interrupt: Literal["off", "stop", "resume"] = "stop"
     """What the user's voice does to a face that speaks (assistant mode)."""
+    backdrop: Annotated[str, Field(pattern="^[0-9a-fA-F]{6}$")] | None = None
+    """A colour (rrggbb) instead of the portrait's background, for keying."""
 
 
 class Ask(_Strict):

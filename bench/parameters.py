@@ -368,7 +368,7 @@ def main() -> None:
         text = table(found)
         print(text)
         if options.write:
-            write_table(text)
+            write_table(f"{text}\n\n*{options.seconds:g} s of `hello`; portraits: {', '.join(names)}.*")
     print(
         json.dumps({**found, "settings": {"seconds": options.seconds, "portraits": names, "voice": "hello"}})
     )

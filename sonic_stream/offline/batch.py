@@ -14,7 +14,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -107,6 +107,17 @@ def is_done(row: Row, record: Record | None, folder: Path) -> bool:
     return path.is_file() and path.stat().st_size == record.get("bytes")
 
 
+def _done_before(rows: Sequence[Row], records: Iterable[Record], folder: Path) -> dict[int, Record]:
+    """The records of rows that are done, by the rows' present numbers: a list may grow in its middle."""
+    known = {record.get("fingerprint"): record for record in records}
+    found = {row.number: known.get(row.fingerprint()) for row in rows if not row.problem}
+    return {
+        row.number: {**record, "row": row.number}
+        for row in rows
+        if (record := found.get(row.number)) is not None and is_done(row, record, folder)
+    }
+
+
 def run_batch(
     rows: Sequence[Row],
     folder: Path,
@@ -124,10 +135,11 @@ def run_batch(
     begin = time.perf_counter()
     with Manifest(folder) as manifest:
         _remove_leftovers(rows, folder)
-        to_do = [row for row in rows if not is_done(row, manifest.records.get(row.number), folder)]
-        kept = len(rows) - len(to_do)
-        for number in set(manifest.records) - {row.number for row in rows}:
-            del manifest.records[number]  # the list has become shorter
+        done = _done_before(rows, manifest.records.values(), folder)
+        kept, to_do = len(done), [row for row in rows if row.number not in done]
+        if done != manifest.records:
+            manifest.records = done
+            manifest.tidy()
         broken = [row for row in to_do if row.problem]
         whole = [row for row in to_do if not row.problem]
         for row in broken:

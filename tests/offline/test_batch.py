@@ -168,6 +168,20 @@ def test_done_rows_are_kept_and_changed_ones_made_again(inputs, tmp_path):
     assert read_records(out / NAME)[4]["seed"] == 9
 
 
+def test_a_row_put_before_others_makes_none_of_them_again(inputs, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    text = FOUR.replace("two.wav,,3", "two.wav,3.mp4,3")
+    run_batch(rows_of(listed(inputs, text)), out, parts=make_parts())
+    longer = text.replace("seed\n", "seed\nb.png,one.wav,0.mp4,7\n")
+    report = run_batch(rows_of(listed(inputs, longer)), out, parts=make_parts())
+    assert (report.kept, report.done) == (4, 1)
+    records = read_records(out / NAME)
+    assert [records[row]["output"] for row in range(1, 6)] == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "4.mp4"]
+    shorter = run_batch(rows_of(listed(inputs, text)), out, parts=make_parts())
+    assert (shorter.kept, shorter.done, len(read_records(out / NAME))) == (4, 0, 4)
+
+
 def test_a_folder_with_a_batch_is_not_touched_unasked(inputs, tmp_path, capsys):
     path, out = listed(inputs, FOUR), tmp_path / "out"
     assert main(["batch", str(path), "--out", str(out), "--quiet"], make_parts()) == 0

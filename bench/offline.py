@@ -129,6 +129,9 @@ def main() -> None:
     parser.add_argument(
         "--long-minutes", type=float, default=2.0, help="of the render whose memory is watched"
     )
+    parser.add_argument(
+        "--no-finish", action="store_true", help="leave out calibration, smoothing and batches (minutes)"
+    )
     parser.add_argument("--one", choices=["render", "identity"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     portrait = options.portrait or next(iter(bundled.portraits().values()), None)
@@ -159,7 +162,12 @@ def main() -> None:
         print(f"{size:>6}" + "".join(f"{row[name]:>18.2f}" for name in columns))
     print("".join(f"{name} {value:.3f}  " for name, value in identity.items()))
     flat = {"rss_slope_mb_per_min": long["rss_slope_mb_per_min"], "long_minutes": options.long_minutes}
-    print(json.dumps({**summary(rows, identity, options, portrait), **flat}))
+    finish: dict[str, Any] = {}
+    if not options.no_finish:
+        for module in ("bench.calibrate", "bench.smooth", "bench.batch"):
+            finish |= in_own_process([], module)
+        print("".join(f"{name} {value}  " for name, value in finish.items() if "settings" not in name))
+    print(json.dumps({**summary(rows, identity, options, portrait), **flat, **finish}))
 
 
 def summary(

@@ -18,7 +18,8 @@ def before(identity: Identity, colour: str) -> Identity:
     ground = np.frombuffer(bytes.fromhex(colour), np.uint8).astype(np.float32)
     share = identity.matte[..., None].astype(np.float32) / 255
     crop = np.rint(identity.crop * share + ground * (1 - share)).astype(np.uint8)
-    return replace(identity, id=f"{identity.id}-{colour}", crop=crop)
+    # The cache holds what was derived from the crop: it must not come along.
+    return replace(identity, id=f"{identity.id}-{colour}", crop=crop, cache={})
 
 
 class Backdrops:

@@ -44,6 +44,7 @@ const isTouch = matchMedia("(pointer: coarse)").matches;
 
 function hint() {
   const streamer = live.wish.mode === "streamer";
+  if (live.state === "connecting" || live.state === "reconnecting") return "";
   if (!live.isOn)
     return streamer
       ? "Choose a portrait and press Start: your own voice will move its lips."

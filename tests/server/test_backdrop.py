@@ -30,6 +30,7 @@ def test_only_what_the_matte_leaves_open_is_coloured():
     assert (green.crop[100:300, 100:300] == plain.crop[100:300, 100:300]).all()
     edge = green.crop[200, 99].astype(int)
     assert (np.abs(edge - (plain.crop[200, 99] * 0.502 + np.array([0, 255, 0]) * 0.498)) <= 1).all()
+    assert green.cache is not plain.cache
     assert green.id != plain.id and before(plain, "0000ff").id != green.id
 
 

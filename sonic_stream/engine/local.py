@@ -28,6 +28,7 @@ LOOKAHEAD_HOPS = 2
 class _Face:
     painter: Painter
     seed: int
+    epoch: int = 0
 
 
 class LocalEngine:
@@ -88,6 +89,11 @@ class LocalEngine:
         model, and its picture has the motion's own `pts`."""
         begin = time.thread_time()
         heard = [hop for hop in batch if hop.motion is None]
+        for hop in heard:
+            face = self._faces[hop.slot]
+            if hop.epoch != face.epoch:
+                face.epoch = hop.epoch
+                self._animator.cut(hop.slot)
         made = self._animator.step(
             [hop.slot for hop in heard],
             [hop.pts for hop in heard],

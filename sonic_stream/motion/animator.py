@@ -101,6 +101,10 @@ class Animator:
         self._backend.reset(slot)
         self._tail[slot] = 0
 
+    def cut(self, slot: int) -> None:
+        """The slot's speech was interrupted: its mouth shuts over the next three pictures."""
+        self._slots[slot].gate.cut()
+
     @torch.inference_mode()
     def step(
         self,

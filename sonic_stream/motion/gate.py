@@ -28,6 +28,8 @@ LONGEST_CLOSURE_HOPS = 5
 """Quiet that a stop consonant may last (200 ms)."""
 LONGEST_SILENCE_HOPS = 3
 """The same where there is no sound at all, not even a room's."""
+CUT_HOPS = 3
+"""Pictures in which a mouth that is interrupted shuts, whatever it still hears of the sound nobody will."""
 RISE, FALL = 0.5, 0.4
 """Change of the gate in one hop: two pictures to open, three to shut."""
 
@@ -40,15 +42,22 @@ class Gate:
     speaking: bool = False
     floor: float = LOG_FLOOR + 4
     quiet_hops: int = 0
+    cut_hops: int = 0
+
+    def cut(self) -> None:
+        """The speech was interrupted: the mouth eases shut from the next picture on."""
+        self.cut_hops, self.quiet_hops = CUT_HOPS, LONGEST_SILENCE_HOPS
 
     def step(self, probability: float, loudness: float) -> float:
         """`probability` 0..1 of speech at the picture shown; `loudness` of the newest hop (`loudness_of`)."""
         rise = FLOOR_RISE if probability < CLOSE_AT else FLOOR_RISE_IN_SPEECH
         self.floor += (loudness - self.floor) * (FLOOR_FALL if loudness < self.floor else rise)
         quiet = loudness < max(self.floor + CLEAR_NATS, SILENCE_NATS)
-        self.quiet_hops = self.quiet_hops + 1 if quiet else 0
+        # A feature window still holds the end of what was cut: no reason to wait for the next quiet.
+        self.quiet_hops = self.quiet_hops + 1 if quiet or self.cut_hops else 0
         enough = CLOSE_AT if self.speaking else OPEN_AT
-        self.speaking = probability > enough and not self._over(probability, loudness)
+        self.speaking = probability > enough and not self.cut_hops and not self._over(probability, loudness)
+        self.cut_hops = max(0, self.cut_hops - 1)
         self.value = float(np.clip(self.value + (RISE if self.speaking else -FALL), 0, 1))
         return self.value
 

@@ -57,3 +57,17 @@ def test_a_steady_noise_the_network_doubts_is_left() -> None:
     for _ in range(25 * 8):
         gate.step(0.2, LOUD)
     assert max(gate.step(0.7, LOUD) for _ in range(100)) == 0
+
+
+def test_an_interruption_shuts_it_in_three_pictures_whatever_the_network_says() -> None:
+    gate = talking()
+    gate.cut()
+    values = [gate.step(0.95, LOUD if i < 1 else LOG_FLOOR) for i in range(8)]
+    assert 1 > values[0] > values[1] > 0 and not any(values[2:])
+
+
+def test_after_an_interruption_new_speech_opens_it_again() -> None:
+    gate = talking()
+    gate.cut()
+    values = [gate.step(0.95, LOUD) for _ in range(7)]
+    assert values[2] == 0 and values[-1] == 1

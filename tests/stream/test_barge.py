@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from sonic_stream.engine.base import HopInput
+from sonic_stream.engine.local import LocalEngine, _Face
 from sonic_stream.media.audio import open_audio
 from sonic_stream.media.resample import StreamResampler
+from sonic_stream.motion import Animator
 from sonic_stream.motion.hearing import SpeechMeter
 from sonic_stream.offline.bundled import voice_path
 from sonic_stream.stream.barge import Turn, UserVoice
 from sonic_stream.stream.echo import EchoGuard
 from sonic_stream.timebase import HOP_SAMPLES
+from sonic_stream.types import CHANNEL_INDEX, Controls
 
 RATE = 16_000
 
@@ -140,6 +144,20 @@ def test_the_same_voice_is_an_interruption_where_it_is_no_echo(meter, voice):
     """Without the guard's knowledge of what is played, an echo would count as somebody."""
     heard = room(len(voice) / RATE) + echoed(voice, 0.3, 0.2)
     assert turns(meter, heard) != []
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_an_interrupted_mouth_is_shut_with_the_third_picture(voice, interrupted):
+    engine = LocalEngine(Animator.load(1), 1)
+    engine._faces[0] = _Face(None, 0)  # type: ignore[arg-type]  # nothing is painted here
+    silence, apertures = np.zeros(HOP_SAMPLES, np.float32), []
+    spoken, cut = voice[: 75 * HOP_SAMPLES].reshape(75, HOP_SAMPLES), 52
+    for i in range(cut + 8):
+        epoch = int(interrupted and i >= cut)
+        hop = HopInput(0, i * 1920, spoken[i] if i < cut else silence, Controls(), epoch, paint=False)
+        apertures.append(float(engine.step([hop])[0].motion.coeffs[CHANNEL_INDEX["aperture"]]))
+    assert apertures[cut - 1] > 0.03
+    assert (max(apertures[cut + 2 :]) < 1e-3) == interrupted
 
 
 def test_silence_teaches_the_guard_nothing():

@@ -49,15 +49,17 @@ def shoot(url: str, chromium: str) -> np.ndarray:
     """The page while its portrait speaks, uint8 BGR."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark")
         page.goto(url)
         page.wait_for_selector("#start:not([disabled])")
         page.click("#start")
         page.wait_for_function("document.body.dataset.state === 'idle'", timeout=60_000)
-        page.wait_for_timeout(2000)
+        page.click('[data-mood="happy"]')
+        page.wait_for_timeout(4000)  # the gauges settle
         page.fill("#text", TEXT)
         page.click("#speak")
-        page.wait_for_timeout(2600)
+        page.wait_for_selector("#caption.shown b", timeout=60_000)  # the first word sounds
+        page.wait_for_timeout(1400)
         picture = page.screenshot()
         browser.close()
     return cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)

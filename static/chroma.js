@@ -2,6 +2,7 @@
 
 const NEAR = 0.28; // distance of chroma from the key's (grey is at 1) up to which a pixel is transparent ...
 const FAR = 0.64; // ... and from which on it is opaque
+const SPARED = 0.12; // lean towards the key that an opaque pixel may keep: it may be cloth
 
 // [r, g, b] of "00ff00", "0f0" or "green"; null when it is no colour.
 export function colourOf(text) {
@@ -23,10 +24,9 @@ export function keyOut(pixels, key) {
     const [u, v] = chroma(pixels[i], pixels[i + 1], pixels[i + 2]);
     const apart = Math.hypot(u - ku, v - kv) / length;
     const share = Math.min(1, Math.max(0, (apart - NEAR) / (FAR - NEAR)));
-    if (share === 1) continue;
     pixels[i + 3] = 255 * share;
     // Spill: what leans towards the key loses that part of its colour, not its light.
-    const lean = (u * ku + v * kv) / (length * length);
+    const lean = (u * ku + v * kv) / (length * length) - SPARED * share;
     if (share > 0 && lean > 0) {
       const du = lean * ku;
       const dv = lean * kv;

@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from bench.flicker import flicker, region
 from sonic_stream.face import identify
 from sonic_stream.face.regions import LIDS_LEFT, LIDS_RIGHT, LIPS_INNER, LIPS_OUTER
 from sonic_stream.face.tracker import FaceTracker, TrackedFace
@@ -109,6 +110,7 @@ def measure(identity: Identity, motion: F32, tracker: FaceTracker, steps: int = 
     first = TrackedFace(np.c_[identity.landmarks, np.zeros(len(identity.landmarks))].astype(np.float32))
     names = CHANNEL_INDEX
     asked, seen, sharp, still = [], [], [], []
+    mouth, last, restless = region(identity.landmarks, size), [], []
     rest = painter.paint(np.zeros(len(CHANNELS), np.float32))
     rest_face = tracker.refine(rest, first) or first
     rest_lids, (_, rest_width) = lids_of(rest_face.points), lips_of(rest_face.points)
@@ -122,6 +124,9 @@ def measure(identity: Identity, motion: F32, tracker: FaceTracker, steps: int = 
         image = painter.paint(coeffs, steps)
         if far.any():
             still.append(float(np.abs(image[far].astype(int) - identity.crop[far]).max()))
+        last = [*last[-2:], image[mouth]]
+        if len(last) == 3:
+            restless.append(flicker(*last))
         found = tracker.refine(image, face)
         if found is None:
             continue
@@ -145,6 +150,7 @@ def measure(identity: Identity, motion: F32, tracker: FaceTracker, steps: int = 
         "lid_shut": float(s[a[:, 2] > 0.95, 2].mean()) if (a[:, 2] > 0.95).any() else float("nan"),
         "closed_gap": float(s[shut, 0].mean()) if shut.any() else float("nan"),
         "sharpness_ratio": float(np.mean(sharp) / own_sharpness),
+        "flicker": float(np.mean(restless)) if restless else float("nan"),
         "outside_change": max(still, default=0.0),
         "lost": float(len(motion) - len(asked)),
     }

@@ -1,9 +1,10 @@
 """Contact sheets, to be looked at: each portrait in sixteen states, and strips of consecutive pictures.
 
-    python -m bench.sheets PORTRAIT... --out DIR [--size 512] [--tile 320]
+    python -m bench.sheets PORTRAIT... --out DIR [--size 512] [--tile 320] [--steps 0,1]
 
 Writes `NAME-states.jpg` and `NAME-strip*.jpg` for each portrait, `mouths.jpg` and `eyes.jpg` with enlarged
-details of all of them, and says what was written.
+details of all of them, and says what was written. With several decoder steps all of it is made for each, and
+the names end in `-steps0`, `-steps1`, so that geometry alone lies beside the decoder's work.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sonic_stream.config import MAX_STEPS
 from sonic_stream.face import identify
 from sonic_stream.picture import Painter
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, U8, Identity, PortraitSettings
@@ -123,28 +125,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=512, help="side of the pictures, px")
     parser.add_argument("--tile", type=int, default=320, help="side of a tile on the sheets, px")
+    parser.add_argument(
+        "--steps", type=_counts, default=(0,), help="decoder steps, as 0,1; 0: geometry alone"
+    )
     chosen = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     chosen.out.mkdir(parents=True, exist_ok=True)
+    identities = {
+        path.stem: identify(path.read_bytes(), PortraitSettings(min_resolution=chosen.size))
+        for path in chosen.portraits
+    }
+    for steps in chosen.steps:
+        ending = f"-steps{steps}.jpg" if len(chosen.steps) > 1 else ".jpg"
+        _sheets(identities, steps, chosen.tile, chosen.out, ending)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    """Numbers of decoder steps out of "0,1"."""
+    counts = tuple(int(word) for word in text.split(","))
+    if not all(0 <= count <= MAX_STEPS for count in counts):
+        raise argparse.ArgumentTypeError(f"steps are 0 to {MAX_STEPS}, separated by commas, not {text!r}")
+    return counts
+
+
+def _sheets(identities: dict[str, Identity], steps: int, tile: int, out: Path, ending: str) -> None:
+    """All sheets for one number of decoder steps."""
     mouths, eyes = [], []
-    for path in chosen.portraits:
-        identity = identify(path.read_bytes(), PortraitSettings(min_resolution=chosen.size))
+    for stem, identity in identities.items():
         painter = Painter(identity)
-        painted = {name: painter.paint(coefficients(named)) for name, named in STATES.items()}
-        small = (chosen.tile, chosen.tile)
-        tiles = [
-            _labelled(np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8), name)
-            for name, image in painted.items()
-        ]
-        _write(chosen.out / f"{path.stem}-states.jpg", _tiled(tiles, 4))
+        painted = {name: painter.paint(coefficients(named), steps) for name, named in STATES.items()}
+        tiles = [_labelled(_small(image, tile), name) for name, image in painted.items()]
+        _write(out / f"{stem}-states{ending}", _tiled(tiles, 4))
         strips = []
+        side = tile * 2 // 3
         for name, keys in _KEYS.items():
             for number, coeffs in enumerate(strip_of(keys)):
-                image = painter.paint(coeffs)
-                side = chosen.tile * 2 // 3
+                image = painter.paint(coeffs, steps)
                 if "head" in name:
-                    small = (side, side)
-                    piece = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
+                    piece = _small(image, side)
                 elif name == "blink":
                     piece = _part(image, identity, (33, 263), 1.5, side, 0.5)
                 else:
@@ -152,17 +170,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 strips.append(_labelled(piece, str(number) if number else name))
         for row in range(0, len(strips), _STRIP):
             strip = _tiled(strips[row : row + _STRIP], 6)
-            _write(chosen.out / f"{path.stem}-strip{row // _STRIP + 1}.jpg", strip)
+            _write(out / f"{stem}-strip{row // _STRIP + 1}{ending}", strip)
         mouths += [
-            _labelled(_part(painted[name], identity, (61, 291, 13, 14), 1.9, chosen.tile, 0.8), name)
+            _labelled(_part(painted[name], identity, (61, 291, 13, 14), 1.9, tile, 0.8), name)
             for name in _MOUTHS
         ]
         eyes += [
-            _labelled(_part(painted[name], identity, (33, 263, 159, 386), 1.35, chosen.tile, 0.5), name)
+            _labelled(_part(painted[name], identity, (33, 263, 159, 386), 1.35, tile, 0.5), name)
             for name in _EYES
         ]
-    _write(chosen.out / "mouths.jpg", _tiled(mouths, len(_MOUTHS)))
-    _write(chosen.out / "eyes.jpg", _tiled(eyes, len(_EYES)))
+    _write(out / f"mouths{ending}", _tiled(mouths, len(_MOUTHS)))
+    _write(out / f"eyes{ending}", _tiled(eyes, len(_EYES)))
+
+
+def _small(image: U8, side: int) -> U8:
+    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 if __name__ == "__main__":

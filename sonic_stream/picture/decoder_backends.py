@@ -55,7 +55,7 @@ class TorchBackend:
         state = net.rest(len(inputs))
         for step in range(steps):
             state = net.refine(given, state, torch.full((len(inputs),), step, device=self._device))
-        change: F32 = (net.change(given, state) * colours[:, 3:, None, None]).float().cpu().numpy()
+        change: F32 = net.shown(given, state, colours).float().cpu().numpy()
         return change
 
 

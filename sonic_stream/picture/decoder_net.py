@@ -52,6 +52,8 @@ class DecoderConfig:
     """Side of the box over which changes elsewhere are averaged (twice)."""
     keeps_opening: bool = False
     """Whether what lies in the opening is left alone (eyeballs, which are the portrait's own)."""
+    opening_share: float = 0.6
+    """How much of the change in the opening is shown: teeth of real portraits are known less than their skin."""
     rim_share: float = 0.14
     """Share of the patch's side over which changes fade out towards its edge."""
 
@@ -80,6 +82,8 @@ class Given(NamedTuple):
     """[N, 1, h, w]: 1 in the opening and at its rims, 0 away from it."""
     free: Tensor
     """[N, 1, h, w]: how much may be changed at all, 0..1."""
+    held: Tensor
+    """[N, 1, h, w]: how much of a change is shown, 0..1."""
 
 
 class _Block(nn.Module):
@@ -136,10 +140,10 @@ class DecoderNet(nn.Module):
         near = (1 + rims / self.config.fine_px).clamp(0, 1)
         folded = functional.pixel_unshuffle(torch.cat([rgb, maps, own], 1), _FOLD)
         place = self.place.expand(folded.shape[0], -1, -1, -1)
-        free = self.fade
-        if self.config.keeps_opening:
-            free = free * (1 - looked[:, 3:4] / 255)
-        return Given(rgb, self.look(torch.cat([folded, place], 1)), near, free)
+        cover = looked[:, 3:4] / 255
+        free = self.fade * (1 - cover) if self.config.keeps_opening else self.fade
+        held = 1 - (1 - self.config.opening_share) * cover
+        return Given(rgb, self.look(torch.cat([folded, place], 1)), near, free, held)
 
     def refine(self, given: Given, state: Tensor, step: Tensor) -> Tensor:
         """The state [N, STATE, h, w] after one more step; `step` int64 [N] counts from 0."""
@@ -162,6 +166,10 @@ class DecoderNet(nn.Module):
         smooth = _smoothed(_smoothed(raw, self.config.smooth_px), self.config.smooth_px)
         return given.free * (smooth + given.near * (raw - smooth))
 
+    def shown(self, given: Given, state: Tensor, tone: Tensor) -> Tensor:
+        """What of it is laid on the picture, [N, 3, h, w], 8-bit steps."""
+        return given.held * self.change(given, state) * tone[:, 3:, None, None]
+
     def rest(self, count: int) -> Tensor:
         """The state before the first step."""
         return torch.zeros(
@@ -174,7 +182,7 @@ class DecoderNet(nn.Module):
         """One step: the next state, and what it adds to the patch [N, 3, h, w] in 8-bit steps."""
         given = self.given(inputs, reference, tone)
         state = self.refine(given, state, step)
-        return state, self.change(given, state) * tone[:, 3:, None, None]
+        return state, self.shown(given, state, tone)
 
 
 def _ramp(count: int, share: float) -> Tensor:

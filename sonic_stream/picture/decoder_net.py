@@ -53,7 +53,7 @@ class DecoderConfig:
     keeps_opening: bool = False
     """Whether what lies in the opening is left alone (eyeballs, which are the portrait's own)."""
     opening_share: float = 0.6
-    """How much of the change in the opening is shown: teeth of real portraits are known less than their skin."""
+    """How much of the change in the opening is shown: real teeth are known less well than real skin."""
     rim_share: float = 0.14
     """Share of the patch's side over which changes fade out towards its edge."""
 

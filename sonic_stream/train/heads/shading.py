@@ -191,7 +191,7 @@ def shade(
                 tooth = 1 + 0.03 * _grain(u * 0.11, 3.0) + 0.03 * _grain(across * 3.0 + u, rise * 1.5)
                 for k in range(3):
                     tone[k] = look[TEETH, k] * tooth * (1 - 0.55 * gap)
-                tone[1] *= 0.96
+                tone[1] *= 0.94
                 tone[2] *= 0.87
                 tone[1] *= 1 - 0.10 * neck - 0.05 * gap
                 tone[2] *= 1 - 0.22 * neck - 0.12 * gap + 0.03 * edge
@@ -231,12 +231,12 @@ def shade(
                 nx, ny, nz = -nx, -ny, -nz
             if inside > 0:
                 # deep inside little is left of the light that comes through the lips
-                deep = max(0.0, (lip_z - depth[y, x]) / unit_px - 0.35) + 0.7 * attributes[y, x, ARCH]
-                deep *= 1.7 if kind in (TONGUE, CAVITY) else 1.25
+                deep = max(0.0, (lip_z - depth[y, x]) / unit_px - 0.35) + attributes[y, x, ARCH]
+                deep *= 1.7 if kind in (TONGUE, CAVITY) else 0.9
                 deep += 1.8 * max(0.0, deep - 1.2)
                 fade = 1 + inside * (gape / math.sqrt(gape * gape + deep * deep + 1e-6) - 1)
                 seen *= fade * (1 - 0.15 * inside)
-                lit *= (0.3 + 0.7 * fade) * (1 - 0.4 * inside)
+                lit *= (0.3 + 0.7 * fade) * (1 - 0.2 * inside)
             lambert = nx * kx + ny * ky + nz * kz
             up = 0.5 - 0.5 * ny
             half = max(0.0, nx * hx + ny * hy + nz * hz)

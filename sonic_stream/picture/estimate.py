@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-_PROGRAM_BYTES: Final = 395_000_000
-"""Libraries, tracker, head model and compiled loops, whatever the size."""
+_PROGRAM_BYTES: Final = 590_000_000
+"""Libraries (torch among them), tracker, head model and compiled loops, whatever the size."""
 _IDENTIFY_BYTES_PER_PIXEL: Final = 150
 """Of the square, at the most, while one portrait is made ready and painted."""
 _KEPT_BYTES_PER_PIXEL: Final = 34

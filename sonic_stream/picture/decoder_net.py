@@ -54,6 +54,8 @@ class DecoderConfig:
     """Whether what lies in the opening is left alone (eyeballs, which are the portrait's own)."""
     opening_share: float = 0.6
     """How much of the change in the opening is shown: real teeth are known less well than real skin."""
+    pace: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.2, 0.15, 0.12, 0.1)
+    """How much of what each step asks for is done: later steps settle instead of wandering."""
     rim_share: float = 0.14
     """Share of the patch's side over which changes fade out towards its edge."""
 
@@ -64,7 +66,9 @@ class DecoderConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> DecoderConfig:
         """The reverse; unknown names are an error."""
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+        return cls(
+            **{field.name: values[field.name] for field in fields(cls)} | {"pace": tuple(values["pace"])}
+        )
 
 
 MOUTH_CONFIG: Final = DecoderConfig()
@@ -104,6 +108,7 @@ class DecoderNet(nn.Module):
 
     fade: Tensor
     place: Tensor
+    pace: Tensor
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -122,6 +127,7 @@ class DecoderNet(nn.Module):
         assert self.out.bias is not None
         nn.init.zeros_(self.out.bias)
         nn.init.normal_(self.step.weight, std=0.1)
+        self.register_buffer("pace", torch.tensor(config.pace), persistent=False)
         width, height = config.width_px, config.height_px
         rows, columns = _ramp(height, config.rim_share), _ramp(width, config.rim_share)
         self.register_buffer("fade", (rows[:, None] * columns[None])[None, None], persistent=False)
@@ -156,7 +162,8 @@ class DecoderNet(nn.Module):
         x = self.before(x)
         y = self.middle(self.down(functional.pixel_unshuffle(functional.relu(x), 2)))
         x = self.after(x + functional.pixel_shuffle(self.up(functional.relu(y)), 2))
-        return state + functional.pixel_shuffle(self.out(functional.relu(x)), _FOLD)
+        asked = functional.pixel_shuffle(self.out(functional.relu(x)), _FOLD)
+        return state + self.pace[step][:, None, None, None] * asked
 
     def change(self, given: Given, state: Tensor) -> Tensor:
         """What a state adds to the patch, [N, 3, h, w], in contrasts."""

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from sonic_stream.errors import BadInputError
-from sonic_stream.picture.decoder_net import EYE_CONFIG, MOUTH_CONFIG, DecoderNet
+from sonic_stream.picture.decoder_net import EYE_CONFIG, MAX_STEPS, MOUTH_CONFIG, DecoderNet
 from sonic_stream.picture.decoder_weights import KINDS, SHIPPED, save_nets
 from sonic_stream.train.decoder_data import Batch, Shards, draw, load
 from sonic_stream.train.decoder_export import export
@@ -176,7 +176,7 @@ def finish(out: Path, data: Path, recipe: Recipe) -> None:
         try:
             held_back = load(data, kind, "val")
             told["held_back"] = {"people": held_back.people, "pictures": held_back.rows}
-            told["measured"] = measure(net, held_back, (1, 2, 4, 8))
+            told["measured"] = measure(net, held_back, tuple(range(1, MAX_STEPS + 1)))
             print(kind, json.dumps(told), flush=True)
         except BadInputError as error:
             print(f"{kind}: not measured. {error}", flush=True)

@@ -52,6 +52,8 @@ class DecoderConfig:
     """Side of the box over which changes elsewhere are averaged (twice)."""
     keeps_opening: bool = False
     """Whether what lies in the opening is left alone (eyeballs, which are the portrait's own)."""
+    share: float = 1.0
+    """How much of a change is shown at all."""
     opening_share: float = 0.6
     """How much of the change in the opening is shown: real teeth are known less well than real skin."""
     pace: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.2, 0.15, 0.12, 0.1)
@@ -72,7 +74,15 @@ class DecoderConfig:
 
 
 MOUTH_CONFIG: Final = DecoderConfig()
-EYE_CONFIG: Final = DecoderConfig(64, 48, fine_px=7.0, smooth_px=3, keeps_opening=True)
+EYE_CONFIG: Final = DecoderConfig(
+    64,
+    48,
+    fine_px=7.0,
+    smooth_px=3,
+    keeps_opening=True,
+    share=0.6,
+    pace=(1.0, 0.4, 0.2, 0.1, 0.07, 0.05, 0.04, 0.03),
+)
 
 
 class Given(NamedTuple):
@@ -148,7 +158,7 @@ class DecoderNet(nn.Module):
         place = self.place.expand(folded.shape[0], -1, -1, -1)
         cover = looked[:, 3:4] / 255
         free = self.fade * (1 - cover) if self.config.keeps_opening else self.fade
-        held = 1 - (1 - self.config.opening_share) * cover
+        held = self.config.share * (1 - (1 - self.config.opening_share) * cover)
         return Given(rgb, self.look(torch.cat([folded, place], 1)), near, free, held)
 
     def refine(self, given: Given, state: Tensor, step: Tensor) -> Tensor:

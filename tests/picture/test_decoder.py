@@ -245,3 +245,39 @@ def test_a_scene_without_drawn_lids_still_has_eyes(painter: Painter, coeffs: Mak
     picture, scene = painter._parts.paint(coeffs())
     assert scene.lids == (None, None) and isinstance(scene, Scene)
     assert watch.look(picture, scene, "eye_left", 1.0).inputs[..., 3].max() == 255
+
+
+class TestShipped:
+    def test_it_runs_in_onnx_runtime_and_offers_eight_steps(self, painter: Painter) -> None:
+        decoder = shared_decoder()
+        assert decoder is not None and isinstance(decoder.choice.backend, OnnxBackend)
+        assert painter.steps_available == MAX_STEPS
+
+    def test_its_card_tells_of_what_was_held_back(self) -> None:
+        told = notes_of()
+        for kind in ("mouth", "eye"):
+            gains = [told[kind]["measured"][str(steps)]["psnr_gain"] for steps in range(9)]
+            assert told[kind]["held_back"]["people"] > 0
+            assert gains[1] > 1 and min(gains[1:]) >= gains[1]
+
+    def test_a_face_at_rest_is_not_touched_and_a_speaking_one_keeps_its_surroundings(
+        self, painter: Painter, coeffs: Make
+    ) -> None:
+        turned = coeffs(yaw=0.1)
+        np.testing.assert_array_equal(painter.paint(turned, 8), painter.paint(turned))
+        speaking = coeffs(aperture=0.1, jaw=0.5, blink_left=0.6)
+        plain = painter.paint(speaking)
+        for steps in (1, 4):
+            painted = painter.paint(speaking, steps)
+            np.testing.assert_array_equal(painted, painter.paint(speaking, steps))
+            away = np.abs(painted.astype(int) - plain)
+            assert away.any() and away.mean() < 2 and not away[:40].any() and not away[-40:].any()
+
+    def test_a_movement_that_begins_makes_no_jump(self, painter: Painter, coeffs: Make) -> None:
+        changes = []
+        for aperture in np.linspace(0, 0.1, 26):
+            asked = coeffs(aperture=aperture)
+            changes.append(painter.paint(asked, 1).astype(int) - painter.paint(asked).astype(int))
+        assert not changes[0].any()
+        most = max(np.abs(b - a).mean() for a, b in pairwise(changes))
+        assert most < 0.35 * np.abs(changes[-1]).mean()

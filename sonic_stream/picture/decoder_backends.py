@@ -103,9 +103,7 @@ def choose(device: str = "cpu", weights: Path = SHIPPED) -> Choice:
         load_nets(weights)  # tells what is missing
     sessions, missing = _sessions(weights)
     if sessions is not None:
-        return Choice(
-            OnnxBackend(sessions), "no CUDA; on a CPU ONNX Runtime is faster than torch for so small a net"
-        )
+        return Choice(OnnxBackend(sessions), ON_CPU)
     reason = f"{missing}; make it with: python -m sonic_stream.train.decoder_export {weights}"
     warnings.warn(f"The decoder runs in torch, some milliseconds a picture slower: {reason}", stacklevel=2)
     return Choice(TorchBackend(load_nets(weights)), reason)

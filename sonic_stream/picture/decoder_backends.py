@@ -21,7 +21,7 @@ from sonic_stream.types import F32, U8
 
 AGREEMENT: Final = 0.5
 """Largest difference between two backends' answers, 8-bit steps: no pixel is off by more than one."""
-ON_CPU: Final = "on a CPU ONNX Runtime takes less than half of torch's time for so small a network"
+ON_CPU: Final = "on a CPU ONNX Runtime takes about half of torch's time for so small a network"
 OF: Final = "of"
 """Name in an ONNX file's metadata of the hash of the weights it was made from."""
 

@@ -21,8 +21,8 @@ from sonic_stream.errors import BadInputError
 from sonic_stream.timebase import FPS
 
 MB: Final = 2**20
-_VOICE_BYTES: Final = 340_000_000
-"""The voice's network and the libraries it needs, the encoder at rest."""
+_VOICE_BYTES: Final = 150_000_000
+"""The voice's network, ONNX Runtime, the encoder at rest; torch is in what painting needs."""
 _BYTES_PER_PIXEL: Final = 60
 """Of the square: pictures that wait to be encoded, and the encoder's own."""
 _BYTES_PER_WHOLE_PIXEL: Final = 100

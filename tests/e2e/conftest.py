@@ -145,9 +145,13 @@ def url() -> Iterator[str]:
     server.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory):
-    """Chromium whose microphone hears a 300 Hz tone, half a second on, half a second off."""
+    """Chromium whose microphone hears a 300 Hz tone, half a second on, half a second off.
+
+    Playwright keeps an event loop running in this thread until it ends, so it must end with the module: tests
+    of other folders need loops of their own.
+    """
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no Chromium at {CHROMIUM}")
     sound = tmp_path_factory.mktemp("microphone") / "tone.wav"

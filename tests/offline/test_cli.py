@@ -215,7 +215,10 @@ def test_serve_hands_its_words_to_the_server(monkeypatch, portrait):
     server = SimpleNamespace(
         ServerSettings=lambda **words: SimpleNamespace(**words), serve=lambda settings: seen.append(settings)
     )
-    monkeypatch.setattr(importlib, "import_module", {"server.run": server}.__getitem__)
+    real = importlib.import_module
+    monkeypatch.setattr(
+        importlib, "import_module", lambda name: server if name == "server.run" else real(name)
+    )
     assert main(["serve", "--host", "::1", "--port", "8123", "--portrait", str(portrait)]) == 0
     assert (seen[0].host, seen[0].port, seen[0].portrait) == ("::1", 8123, portrait)
     assert (seen[0].device, seen[0].controls, seen[0].portrait_settings.min_resolution) == (

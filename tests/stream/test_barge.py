@@ -80,7 +80,7 @@ def test_a_voice_in_a_quiet_room_is_heard_within_a_quarter_second_and_ends(meter
     begins = 2 + np.flatnonzero(np.abs(voice) > 0.05)[0] / RATE
     found = turns(meter, heard)
     assert [turn for _, turn in found] == [Turn.BEGINS, Turn.ENDS]
-    assert 0.08 < found[0][0] - begins < 0.25
+    assert 0 < found[0][0] - begins < 0.25
     assert 5.4 < found[1][0] < 6.2
 
 

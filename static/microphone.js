@@ -12,6 +12,7 @@ export class Microphone extends EventTarget {
   constructor() {
     super();
     this.stream = null;
+    this.opening = null;
     this.deviceId = "";
     this.pushToTalk = false;
     this.held = false;
@@ -35,15 +36,25 @@ export class Microphone extends EventTarget {
   }
 
   // Errors: a sentence that says what to do.
-  async open() {
+  open() {
+    this.opening ??= this.begin().finally(() => (this.opening = null));
+    return this.opening;
+  }
+
+  async begin() {
     if (this.isOpen) return;
     if (!navigator.mediaDevices?.getUserMedia)
       throw new Error(
         "Browsers give the microphone only to https:// pages and to localhost. Start the server with" +
           " --ssl-certfile and --ssl-keyfile, or open the page on the machine that serves it.",
       );
+    let stream, chosen;
     try {
-      this.stream = await capture(this.deviceId);
+      do {
+        stream?.getTracks().forEach((track) => track.stop());
+        stream = await capture((chosen = this.deviceId));
+      } while (chosen !== this.deviceId); // another was chosen while this one opened
+      this.stream = stream;
     } catch (error) {
       throw new Error(WHY[error.name] || `The microphone could not be opened (${error.name}).`);
     }

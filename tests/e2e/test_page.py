@@ -42,7 +42,7 @@ def test_start_shows_moving_pictures_with_gauges_and_stop_ends_them(page, url, d
     page.click("#stop")
     drive.state(page, "off")
     drive.until_free(url)
-    assert page.is_visible("#start")
+    page.wait_for_selector("#start", state="visible")
 
 
 def test_text_is_spoken_and_captioned(page, drive):

@@ -133,8 +133,8 @@ class Drive:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser, a server and a test share a machine's cores here: one that ran out of time may try once more,
-    and the report says that it did."""
+    """Browser, server and test share a machine's cores: one that ran out of time may try once more, and the
+    report says that it did."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.flaky(reruns=1))

@@ -1,7 +1,5 @@
 """`python -m sonic_stream` is `sonic-stream`."""
 
-import sys
+from sonic_stream.cli import program
 
-from sonic_stream.cli import main
-
-sys.exit(main())
+program()

@@ -7,6 +7,7 @@ It turns words into checked settings, and errors into one sentence on stderr and
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -61,8 +62,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None, parts: Parts | None = None) -> int:
-    """Runs one command and returns its exit code. `parts` replaces the engine and its kin (tests, hosts)."""
+def program() -> NoReturn:
+    """What the shell starts."""
+    sys.exit(main(last=True))
+
+
+def main(argv: Sequence[str] | None = None, parts: Parts | None = None, last: bool = False) -> int:
+    """Runs one command and returns its exit code. `parts` replaces the engine and its kin (tests, hosts);
+    `last` tells that the process ends with this, so that an impatient second Ctrl-C need not be heeded."""
     parser = build_parser()
     try:
         options, unknown = parser.parse_known_args(argv)
@@ -77,6 +84,8 @@ def main(argv: Sequence[str] | None = None, parts: Parts | None = None) -> int:
         print(f"sonic-stream: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        if last:  # else it would meet an interpreter that is closing down, and leave a traceback
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("sonic-stream: interrupted.", file=sys.stderr)
         return INTERRUPTED
 
@@ -94,4 +103,4 @@ def _unknown(parser: argparse.ArgumentParser, command: str | None, unknown: list
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

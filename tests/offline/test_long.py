@@ -40,7 +40,7 @@ INTERRUPT = """
     from sonic_stream.cli import main
     fakes = runpy.run_path(sys.argv[1])
     parts = fakes["make_parts"](lambda: fakes["TellingEngine"](slow_s=0.02))
-    sys.exit(main(sys.argv[2:], parts))
+    sys.exit(main(sys.argv[2:], parts, last=True))
 """
 
 

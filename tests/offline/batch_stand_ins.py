@@ -5,6 +5,7 @@ KILL_AT is the picture, counted over all rows, at which the process kills itself
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
@@ -21,7 +22,8 @@ from sonic_stream.engine import FakeEngine, HopInput, HopResult
 from sonic_stream.media.image import load_image
 from sonic_stream.offline import Parts
 from sonic_stream.offline.batch import Event, run_batch
-from sonic_stream.offline.batch_jobs import read_jobs
+from sonic_stream.offline.batch_jobs import Row, read_jobs
+from sonic_stream.offline.batch_manifest import NAME
 from sonic_stream.types import Colours, Identity, PortraitSettings
 
 
@@ -64,6 +66,37 @@ def write_wav(path: Path, seconds: float) -> None:
         file.setsampwidth(2)
         file.setframerate(16_000)
         file.writeframes((samples * 32767).astype("<i2").tobytes())
+
+
+def listed(folder: Path, text: str, name: str = "jobs.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def rows_of(path: Path) -> list[Row]:
+    return read_jobs(path, settle)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+        if path.name != NAME
+    }
+
+
+def lasting(record: dict) -> dict:
+    """What of a record does not depend on when it was made."""
+    return {key: value for key, value in record.items() if key not in ("started", "wall_s")}
+
+
+FOUR = """portrait,audio,output,seed
+a.png,one.wav,1.mp4,1
+b.png,two.wav,2.mp4,2
+a.png,two.wav,,3
+b.png,one.wav,4.mp4,
+"""
 
 
 def main() -> None:

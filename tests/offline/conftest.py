@@ -107,3 +107,15 @@ def tone(tmp_path: Path) -> Callable[..., Path]:
         return write_wav(folder / f"tone-{seconds}-{rate}-{channels}.wav", seconds, rate, channels)
 
     return make
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """A folder with portraits a, b and sounds one, two."""
+    folder = tmp_path / "in"
+    folder.mkdir(exist_ok=True)
+    for grey, name in ((90, "a"), (150, "b")):
+        Image.fromarray(np.full((128, 128, 3), grey, np.uint8)).save(folder / f"{name}.png")
+    for seconds, name in ((0.4, "one"), (0.7, "two")):
+        write_wav(folder / f"{name}.wav", seconds)
+    return folder

@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from bench.motion import APERTURE, CLOSE, PICTURE_S, PUCKER, WIDTH, animate, real_clips
+from bench.motion_lips import APERTURE, CLOSE, PICTURE_S, PUCKER, WIDTH, animate, real_clips
 from sonic_stream.motion import Animator
 from sonic_stream.motion.features import LogMel
 from sonic_stream.motion.mouth import gap_of, width_of

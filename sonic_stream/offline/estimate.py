@@ -29,10 +29,12 @@ _BYTES_PER_WHOLE_PIXEL: Final = 100
 """Of a whole portrait that the square is laid into, its encoder included."""
 _HEARD_S: Final = 0.003
 """For a picture at 25 a second: the voice."""
-_PAINTED_S: Final[Mapping[int, float]] = {384: 0.015, 512: 0.019, 768: 0.024, 1024: 0.038}
-"""For each picture: drawing it, with encoding beside it."""
+_PAINTED_S: Final[Mapping[int, float]] = {384: 0.019, 512: 0.024, 768: 0.027, 1024: 0.035}
+"""For each picture: drawing it with one step of the decoder, with encoding beside it."""
+_STEP_S: Final = 0.009
+"""For each picture and each further step, about the same at every size."""
 _WHOLE_S_PER_MEGAPIXEL: Final = 0.045
-_START_S: Final = 4.0
+_START_S: Final = 3.5
 """Loading, and a portrait that is new."""
 _EXERCISE_S: Final = 0.0006
 """The exercise on the machine the figures come from."""
@@ -94,12 +96,17 @@ def _container_limits() -> list[int]:
 
 
 def estimate(
-    count: int, resolution: int, output: OutputSettings, whole_pixels: int = 0, pace: float = 1.0
+    count: int,
+    resolution: int,
+    output: OutputSettings,
+    whole_pixels: int = 0,
+    pace: float = 1.0,
+    steps: int = 1,
 ) -> Estimate:
-    """What `count` pictures need; `pace` is this machine's time over that of the one measured."""
+    """What `count` pictures of `steps` steps need; `pace` is this machine's time over the measured one's."""
     heard = count * FPS / output.fps * _HEARD_S
     whole = _WHOLE_S_PER_MEGAPIXEL * whole_pixels / 1e6 if output.keep_resolution else 0.0
-    drawn = count * (_PAINTED_S[resolution] + whole)
+    drawn = count * (_PAINTED_S[resolution] + (steps - 1) * _STEP_S + whole)
     pixels = whole_pixels if output.keep_resolution else 0
     return Estimate(count, memory_needed(resolution, pixels), pace * (_START_S + heard + drawn))
 

@@ -135,8 +135,9 @@ def prepare(
         )
     if plan:
         needs = estimate(
-            count, settings.portrait.min_resolution, settings.output, pixels, pace=machine_pace()
-        )
+            count, settings.portrait.min_resolution, settings.output, pixels, pace=machine_pace(),
+            steps=settings.controls.inference_steps,
+        )  # fmt: skip
         plan(needs.sentence())
     stage_s["identity"] = time.perf_counter() - begin
     begin = time.perf_counter()

@@ -21,6 +21,8 @@ def test_more_pixels_need_more_of_everything():
     kept = e.estimate(100, 512, OutputSettings(keep_resolution=True), whole_pixels=12_000_000)
     plain = e.estimate(100, 512, OutputSettings(), whole_pixels=12_000_000)
     assert kept.memory_bytes > plain.memory_bytes and kept.seconds > plain.seconds
+    one, eight = (e.estimate(100, 512, OutputSettings(), steps=steps).seconds for steps in (1, 8))
+    assert eight > 2 * one - e.estimate(0, 512, OutputSettings()).seconds  # steps cost more than all the rest
     assert e.estimate(200, 512, OutputSettings()).seconds > e.estimate(100, 512, OutputSettings()).seconds
 
 

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from sonic_stream.errors import MissingPieceError
+from sonic_stream import weights_file
 from sonic_stream.motion.model import MotionNet, NetConfig
 from sonic_stream.types import F32, MOUTH_CHANNELS
 
-FORMAT = "sonic-stream motion 1"
-SHIPPED = Path(__file__).parent.parent / "weights" / "motion.safetensors"
-HOW_TO_MAKE = "make them with: python -m sonic_stream.train.motion --quick --out {path}"
+FORMAT: Final = "sonic-stream motion 1"
+SHIPPED: Final = Path(__file__).parent.parent / "weights" / "motion.safetensors"
+HOW_TO_MAKE: Final = "make them with: python -m sonic_stream.train.motion --quick --out {path}"
 
 
 def save_net(path: Path, net: MotionNet, units: F32, notes: dict[str, Any]) -> None:
-    """Writes weights (float16: half the size, no audible loss), channel units and notes."""
-    tensors = {k: v.half().contiguous() for k, v in net.state_dict().items()}
-    metadata = {
-        "format": FORMAT,
-        "config": json.dumps(net.config.to_json()),
-        "channels": json.dumps(MOUTH_CHANNELS),
-        "units": json.dumps([float(u) for u in units]),
-        "notes": json.dumps(notes),
+    """Writes weights, channel units and notes."""
+    about = {
+        "config": net.config.to_json(),
+        "channels": MOUTH_CHANNELS,
+        "units": [float(u) for u in units],
     }
-    unfinished = path.with_suffix(".part")
-    save_file(tensors, unfinished, metadata)
-    unfinished.replace(path)
+    weights_file.write(path, FORMAT, net.state_dict(), about, notes)
 
 
 def load_net(path: Path = SHIPPED) -> tuple[MotionNet, F32]:
@@ -40,30 +32,19 @@ def load_net(path: Path = SHIPPED) -> tuple[MotionNet, F32]:
     Errors: `MissingPieceError` when the file is absent, damaged or of another version.
     """
     how = HOW_TO_MAKE.format(path=path)
-    if not path.exists():
-        raise MissingPieceError(f"The motion weights {path} are missing; {how}")
+    tensors, about = weights_file.read(path, FORMAT, "motion", how)
     try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as e:
-        raise MissingPieceError(f"The motion weights {path} cannot be read ({e}); {how}") from e
-    if about.get("format") != FORMAT or about.get("channels") != json.dumps(MOUTH_CHANNELS):
-        raise MissingPieceError(
-            f"The motion weights {path} are of another version ({about.get('format', 'none named')!r}, "
-            f"wanted {FORMAT!r}); {how}"
-        )
-    net = MotionNet(NetConfig.from_json(json.loads(about["config"])))
-    try:
+        if about["channels"] != list(MOUTH_CHANNELS) or len(about["units"]) != len(MOUTH_CHANNELS):
+            raise ValueError("other channels")
+        net = MotionNet(NetConfig.from_json(about["config"]))
         net.load_state_dict(tensors)
-    except RuntimeError as e:
-        raise MissingPieceError(f"The motion weights {path} do not fit their own description; {how}") from e
+        units = np.array(about["units"], np.float32)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise weights_file.misfit(path, "motion", how) from error
     net.requires_grad_(False)
-    return net.eval(), np.array(json.loads(about["units"]), np.float32)
+    return net.eval(), units
 
 
 def notes_of(path: Path = SHIPPED) -> dict[str, Any]:
     """What was written down when the weights were made."""
-    with safe_open(path, "pt") as file:
-        notes: dict[str, Any] = json.loads((file.metadata() or {}).get("notes", "{}"))
-    return notes
+    return weights_file.notes_of(path)

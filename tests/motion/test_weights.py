@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from sonic_stream.errors import MissingPieceError
@@ -31,6 +32,20 @@ def test_weights_of_another_version_are_refused(small_weights: Path, tmp_path: P
     save_file(load_file(small_weights), old, {"format": "sonic-stream motion 0"})
     with pytest.raises(MissingPieceError, match="another version"):
         load_net(old)
+
+
+@pytest.mark.parametrize("key", ["config", "channels", "units"])
+@pytest.mark.parametrize("value", [None, "[1]", "no json"])
+def test_weights_that_do_not_fit_their_description_are_refused(
+    small_weights: Path, tmp_path: Path, key: str, value: str | None
+) -> None:
+    with safe_open(small_weights, "pt") as file:
+        about = file.metadata()
+    del about[key]
+    odd = tmp_path / "odd.safetensors"
+    save_file(load_file(small_weights), odd, about | ({key: value} if value else {}))
+    with pytest.raises(MissingPieceError, match=r"do not fit.*python -m sonic_stream\.train\.motion"):
+        load_net(odd)
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

@@ -67,7 +67,9 @@ async def config(hub: HubOf) -> dict[str, Any]:
     """What this server offers, for a page to ask before it starts."""
     return {
         "ice_servers": for_browsers(hub.settings.ice_servers),
-        "controls": {name: _described(OPTIONS[name]) for name in CONTROL_NAMES},
+        "controls": {
+            name: _described(OPTIONS[name], getattr(hub.settings.controls, name)) for name in CONTROL_NAMES
+        },
         "modes": ["assistant", "streamer"],
         "voice_interrupt": ["off", "stop", "resume"],
         "assistant": hub.chat is not None,
@@ -80,10 +82,11 @@ async def config(hub: HubOf) -> dict[str, Any]:
     }
 
 
-def _described(option: Option) -> dict[str, Any]:
+def _described(option: Option, default: Any) -> dict[str, Any]:
+    """`default` is what the operator chose for this server."""
     return {
         "kind": option.kind.__name__,
-        "default": option.default,
+        "default": default,
         "low": option.low,
         "high": option.high,
         "choices": list(option.choices),

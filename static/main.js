@@ -336,6 +336,13 @@ async function readOffers() {
   writing.offerChat(config.assistant, config.text_limit);
 }
 
+// A server that was still loading when the page asked did not know its painting steps.
+live.addEventListener("opened", ({ detail }) => {
+  if (detail.painting_steps === offers.painting_steps) return;
+  offers.painting_steps = detail.painting_steps;
+  controls.offer(offers.controls, offers.painting_steps);
+});
+
 async function begin() {
   if (isObs) enterObs(query);
   theme(recall("theme", ""));

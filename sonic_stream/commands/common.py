@@ -46,13 +46,17 @@ def add_gains(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", help="makes head, gaze and blinks repeatable (0)")
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
+def add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME|FILE",
         help=f"settings to begin with: {', '.join(presets.files())}, or a .toml file",
     )
     parser.add_argument("--config", metavar="FILE.toml", help="settings to begin with")
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    add_files(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress and no summary")
 
 

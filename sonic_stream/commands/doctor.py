@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     doctor = commands.add_parser(
-        "doctor", help="say what is installed, what works and what is missing", allow_abbrev=False
+        "doctor",
+        help="say what is installed, what works and what is missing",
+        description="Tries each part, prints a table, and says how to get what is missing; the exit code is 2"
+        " where something that is needed does not work.",
+        allow_abbrev=False,
     )
     doctor.set_defaults(run=run)
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sonic_stream.commands.common import add_cut, add_gains, note, settings_of
+from sonic_stream.commands.common import add_cut, add_files, add_gains, note, settings_of
 from sonic_stream.errors import BadInputError, MissingPieceError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     serve.add_argument("--sessions", default="1", metavar="N", help="faces at once, 1 to 64 (%(default)s)")
     add_cut(serve)
     add_gains(serve)
-    serve.add_argument("--config", metavar="FILE.toml", help="settings to begin with")
+    add_files(serve)
     _add_services(serve)
     serve.set_defaults(run=run)
 

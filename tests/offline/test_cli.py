@@ -219,13 +219,16 @@ def test_serve_hands_its_words_to_the_server(monkeypatch, portrait):
     monkeypatch.setattr(
         importlib, "import_module", lambda name: server if name == "server.run" else real(name)
     )
-    assert main(["serve", "--host", "::1", "--port", "8123", "--portrait", str(portrait)]) == 0
+    words = ["serve", "--host", "::1", "--port", "8123", "--portrait", str(portrait)]
+    assert main(words) == 0
     assert (seen[0].host, seen[0].port, seen[0].portrait) == ("::1", 8123, portrait)
     assert (seen[0].device, seen[0].controls, seen[0].portrait_settings.min_resolution) == (
         "auto",
         Controls(),
         512,
     )
+    assert main([*words, "--preset", "singing", "--mood", "happy"]) == 0
+    assert seen[1].controls == Controls(dynamic_scale=1.25, motion_scale=1.1, mood="happy")
 
 
 def test_importing_the_library_loads_nothing_heavy():

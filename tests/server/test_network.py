@@ -15,6 +15,7 @@ from server.settings import ServerSettings
 from server.skew import SkewMeter
 from sonic_stream.errors import BadInputError
 from sonic_stream.timebase import FRAME_TICKS
+from sonic_stream.types import Controls
 
 
 class TestDeadStun:
@@ -113,6 +114,17 @@ async def test_the_server_tells_what_it_offers(running):
         "choices": [],
     }
     assert "happy" in told["controls"]["mood"]["choices"]
+
+
+class TestChosenByTheOperator:
+    @pytest.fixture
+    def settings(self, settings: ServerSettings):
+        return replace(settings, controls=Controls(dynamic_scale=1.25, mood="happy"))
+
+    async def test_a_page_begins_with_it(self, running):
+        told = (await running.http.get("/api/config")).json()["controls"]
+        began = {name: told[name]["default"] for name in ("dynamic_scale", "motion_scale", "mood")}
+        assert began == {"dynamic_scale": 1.25, "motion_scale": 1.0, "mood": "happy"}
 
 
 async def test_the_interface_describes_itself_completely(running):

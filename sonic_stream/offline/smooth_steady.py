@@ -5,8 +5,9 @@ DIS), pooled into a coarse field that says nothing about mouth and eyes: these r
 so that closures and blinks keep their own movement. The path of every place of that field is smoothed by a
 local quadratic (after "MeshFlow", Liu et al., ECCV 2016, which smooths such paths to steady cameras), and
 each picture is warped once by the difference; pixels of different pictures are never mixed here, so teeth
-stay sharp. Then, where neighbouring pictures differ by no more than noise does, they are averaged: that takes
-the flicker out of still skin and touches nothing that moves.
+stay sharp. Then neighbouring pictures are laid onto each other along those courses, and averaged where they
+differ by no more than noise does: that takes the flicker out of skin and hair, also of a head that moves, and
+leaves alone what moves in itself.
 
 A steadied picture needs `REACH` later pictures. Memory is flat.
 """
@@ -40,6 +41,8 @@ LIKE: Final = 10.0
 """Grey levels by which a place may differ from where the flow says it was."""
 LARGEST: Final = 0.015
 """A picture is moved by no more than this share of the longer side."""
+STAYS: Final = 0.02
+"""Movements below this many px are none."""
 CUT_DIFFERENCE: Final = 28.0
 CUT_LIKENESS: Final = 0.6
 """Two pictures that differ this much in grey, and are this little alike, are of two scenes."""
@@ -106,14 +109,14 @@ def steady(shots: Iterable[Shot]) -> Iterator[Shot]:
     return _quieted(_steadied(shots))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Placed:
     shot: Shot
     path: F32
     """Where each cell has got to since the scene began, px, float32 [rows, columns, 2]."""
 
 
-def _steadied(shots: Iterable[Shot]) -> Iterator[Shot]:
+def _steadied(shots: Iterable[Shot]) -> Iterator[_Placed]:
     flow = _Flow()
     window: deque[_Placed] = deque()
     first = 0  # index in `window` of the next one to give out
@@ -174,39 +177,43 @@ def _pooled(flow: F32, grey: U8, last: U8, face: TrackedFace | None, scale: floa
     return np.asarray(cells[..., :2] / cells[..., 2:], np.float32)
 
 
-def _warped(window: deque[_Placed], index: int) -> Shot:
-    """The shot at `index` of the window, moved to where its path's smooth course is."""
+def _warped(window: deque[_Placed], index: int) -> _Placed:
+    """The shot at `index` of the window, moved to where its path's smooth course is, with that course."""
     placed = window[index]
     low, high = max(index - REACH, 0), min(index + REACH, len(window) - 1)
     weights = course(index - low, high - index)
     smooth = sum(weight * window[i].path for weight, i in zip(weights, range(low, high + 1), strict=True))
     image = placed.shot.picture.image
-    height, width = image.shape[:2]
-    limit = LARGEST * max(height, width)
+    limit = LARGEST * max(image.shape[:2])
     move = np.clip(np.asarray(smooth) - placed.path, -limit, limit)
-    if float(np.abs(move).max()) < 0.02:
-        return placed.shot
-    dense = cv2.resize(move, (width, height), interpolation=cv2.INTER_CUBIC)
+    course_there = np.asarray(placed.path + move, np.float32)
+    if float(np.abs(move).max()) < STAYS:
+        return _Placed(placed.shot, course_there)
+    picture = TimedPicture(placed.shot.picture.time_s, _sampled(image, -move, cv2.INTER_LANCZOS4))
+    return _Placed(Shot(picture, placed.shot.face, placed.shot.begins), course_there)
+
+
+def _sampled(image: U8, away: F32, how: int) -> U8:
+    """What `image` shows `away` (px by cell, [rows, columns, 2]) from each place."""
+    height, width = image.shape[:2]
+    dense = cv2.resize(away, (width, height), interpolation=cv2.INTER_CUBIC)
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    moved = cv2.remap(
-        image, x - dense[..., 0], y - dense[..., 1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
-    )
-    picture = TimedPicture(placed.shot.picture.time_s, np.asarray(moved, np.uint8))
-    return Shot(picture, placed.shot.face, placed.shot.begins)
+    moved = cv2.remap(image, x + dense[..., 0], y + dense[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8)
 
 
-def _quieted(shots: Iterable[Shot]) -> Iterator[Shot]:
+def _quieted(shots: Iterable[_Placed]) -> Iterator[Shot]:
     """Averages each picture with its neighbours where they differ by noise alone."""
-    window: deque[tuple[Shot, U8]] = deque()
+    window: deque[_Placed] = deque()
     first = 0
-    for shot in shots:
-        if shot.begins:
+    for placed in shots:
+        if placed.shot.begins:
             while first < len(window):
                 yield _averaged(window, first)
                 first += 1
             window.clear()
             first = 0
-        window.append((shot, np.asarray(cv2.cvtColor(shot.picture.image, cv2.COLOR_RGB2GRAY), np.uint8)))
+        window.append(placed)
         if len(window) - first > QUIET_REACH:
             yield _averaged(window, first)
             first += 1
@@ -218,25 +225,38 @@ def _quieted(shots: Iterable[Shot]) -> Iterator[Shot]:
         first += 1
 
 
-def _averaged(window: deque[tuple[Shot, U8]], index: int) -> Shot:
-    shot, grey = window[index]
-    others = [
-        i for i in range(max(index - QUIET_REACH, 0), min(index + QUIET_REACH + 1, len(window))) if i != index
-    ]
-    if not others:
-        return shot
-    apart = [cv2.absdiff(grey, window[i][1]) for i in others]
+def _averaged(window: deque[_Placed], index: int) -> Shot:
+    placed = window[index]
+    shot, grey = placed.shot, _grey(placed.shot.picture.image)
+    low, high = max(index - QUIET_REACH, 0), min(index + QUIET_REACH, len(window) - 1)
+    others = [window[i] for i in range(low, high + 1) if i != index]
     # Half of all pixels differ by less than the noise; a still, clean picture is left alone.
-    noise = float(np.median(apart[len(apart) // 2][::4, ::4]))
-    if noise < NOISE[0]:
+    if not others or _noise(grey, _grey(others[len(others) // 2].shot.picture.image)) < NOISE[0]:
         return shot
-    limit = 2.5 * min(noise, NOISE[1])
+    laid = [_laid(other, placed.path) for other in others]
+    limit = 2.5 * min(max(_noise(grey, _grey(laid[len(laid) // 2])), NOISE[0]), NOISE[1])
     total = shot.picture.image.astype(np.float32)
     weights = np.ones(grey.shape, np.float32)
-    for i, difference in zip(others, apart, strict=True):
-        local = cv2.blur(difference.astype(np.float32), (5, 5))
+    for image in laid:
+        local = cv2.blur(cv2.absdiff(grey, _grey(image)).astype(np.float32), (5, 5))
         weight = np.exp(-((local / limit) ** 4))
-        total += weight[..., None] * window[i][0].picture.image
+        total += weight[..., None] * image
         weights += weight
     image = np.clip(total / weights[..., None] + 0.5, 0, 255).astype(np.uint8)
     return Shot(TimedPicture(shot.picture.time_s, image), shot.face, shot.begins)
+
+
+def _laid(other: _Placed, path: F32) -> U8:
+    """The picture of `other` as it would be with every cell where `path` has it."""
+    away = other.path - path
+    image = other.shot.picture.image
+    return image if float(np.abs(away).max()) < STAYS else _sampled(image, away, cv2.INTER_CUBIC)
+
+
+def _noise(first: U8, second: U8) -> float:
+    """By how many grey levels half of all places differ."""
+    return float(np.median(cv2.absdiff(first, second)[::4, ::4]))
+
+
+def _grey(image: U8) -> U8:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -78,7 +78,7 @@ class SoundReport:
             f"{self.info.duration_s:.2f} s, {self.info.sample_rate / 1000:g} kHz, {channels}",
             f"sound up to {self.bandwidth_hz / 1000:.1f} kHz",
             f"{100 * self.silence_share:.0f} % silence",
-            f"loud parts at {self.loud_db:.0f} dBFS, pauses {self.contrast_db:.0f} dB below",
+            f"loud parts at {round(self.loud_db)} dBFS, pauses {self.contrast_db:.0f} dB below",
             f"cut-off peaks in {100 * self.clipped_share:.1f} % of it"
             if self.clipped.any()
             else "no cut-off peaks",

@@ -33,5 +33,8 @@ def test_a_disc_over_one_corner_of_the_mouth_is_told(identity, side):
     x, y = (points[13] + points[14]) / 2 + np.array([side * 0.14, 0.06]) * height
     crop = identity.crop.copy()
     cv2.circle(crop, (round(float(x)), round(float(y))), round(0.16 * height), (48, 46, 45), -1, cv2.LINE_AA)
-    (sentence,) = half_covered.advice(replace(identity, crop=crop))
+    covered = replace(identity, crop=crop)
+    (sentence,) = half_covered.advice(covered)
     assert "One half of the mouth" in sentence
+    told = "The mouth seems to be covered (by a mask); a portrait that shows both lips speaks much better."
+    assert half_covered.advice(replace(covered, advice=(told,))) == ()  # not twice

@@ -53,8 +53,10 @@ def difference(identity: Identity) -> float:
 
 
 def advice(identity: Identity) -> tuple[str, ...]:
-    """A sentence where one half of the mouth is covered; none for turned heads, where nothing can be told, and
-    none where the portrait's own advice says already that the mouth is covered."""
+    """A sentence where one half of the mouth is covered; none for turned heads, where nothing can be told.
+
+    None either where the portrait's own advice already says that the mouth is covered.
+    """
     if any("mouth seems to be covered" in sentence for sentence in identity.advice):
         return ()
     if abs(float(identity.rotation[0, 2])) > _MOST_TURN or not identity.landmarks.any():

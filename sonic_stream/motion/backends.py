@@ -8,20 +8,17 @@ A backend owns the state of all slots; the caller names the rows it wants to adv
 from __future__ import annotations
 
 import copy
-import hashlib
 import warnings
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
+from sonic_stream import onnx_file
 from sonic_stream.motion.features import FRAMES_PER_HOP, MELS
 from sonic_stream.motion.model import MotionNet, NetState
 from sonic_stream.types import F32
-
-OF = "of"
-"""Name in the ONNX file's metadata of the hash of the weights it was made from."""
 
 
 class Backend(Protocol):
@@ -132,8 +129,8 @@ class OnnxBackend:
 
     name = "onnxruntime"
 
-    def __init__(self, session: object, net: MotionNet) -> None:
-        self._run = session.run  # type: ignore[attr-defined]
+    def __init__(self, session: Any, net: MotionNet) -> None:
+        self._run = session.run
         self._net = net
         self._rest = [part.numpy() for part in net.rest(1)]
         self._state = [part.copy() for part in self._rest]
@@ -153,26 +150,9 @@ class OnnxBackend:
         return curves[:, 0], events[:, 0]
 
 
-def hash_of(weights: Path) -> str:
-    """Names the exact weights an ONNX file belongs to."""
-    return hashlib.sha256(weights.read_bytes()).hexdigest()
-
-
-def onnx_session(weights: Path) -> object | None:
-    """The ONNX file beside the weights, ready to run; None where it or ONNX Runtime is missing or stale."""
-    path = weights.with_suffix(".onnx")
-    if not path.exists():
-        return None
-    try:
-        import onnxruntime
-    except ImportError:
-        return None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session: object = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    made_of = session.get_modelmeta().custom_metadata_map.get(OF)  # type: ignore[attr-defined]
-    return session if made_of == hash_of(weights) else None
+def onnx_session(weights: Path) -> tuple[Any, str]:
+    """The ONNX file beside the weights, ready to run; else None and what stands in the way."""
+    return onnx_file.session(weights.with_suffix(".onnx"), onnx_file.hash_of(weights))
 
 
 def best_backend(net: MotionNet, weights: Path, device: str = "cpu") -> Backend:
@@ -180,12 +160,12 @@ def best_backend(net: MotionNet, weights: Path, device: str = "cpu") -> Backend:
     warning."""
     if device == "cuda":
         return AllSlotsBackend(net, torch.device("cuda"))
-    session = onnx_session(weights)
+    session, missing = onnx_session(weights)
     if session is not None:
         return OnnxBackend(session, net)
     warnings.warn(
-        f"The motion network runs in torch, some 2 ms a picture slower: {weights.with_suffix('.onnx')} or "
-        "onnxruntime is missing or older than the weights; make it with: python -m sonic_stream.train.export",
+        f"The motion network runs in torch, some 2 ms a picture slower: {missing}; make it with:"
+        " python -m sonic_stream.train.export",
         stacklevel=2,
     )
     return TorchBackend(net)

@@ -14,16 +14,15 @@ from typing import Any, Final, Protocol
 import numpy as np
 import torch
 
+from sonic_stream import onnx_file
 from sonic_stream.errors import BadInputError
 from sonic_stream.picture.decoder_net import STATE, DecoderNet
-from sonic_stream.picture.decoder_weights import KINDS, SHIPPED, hash_of, load_nets, onnx_path
+from sonic_stream.picture.decoder_weights import KINDS, SHIPPED, load_nets, onnx_path
 from sonic_stream.types import F32, U8
 
 AGREEMENT: Final = 0.5
 """Largest difference between two backends' answers, 8-bit steps: no pixel is off by more than one."""
 ON_CPU: Final = "on a CPU ONNX Runtime takes about half of torch's time for so small a network"
-OF: Final = "of"
-"""Name in an ONNX file's metadata of the hash of the weights it was made from."""
 
 
 class Backend(Protocol):
@@ -111,20 +110,9 @@ def choose(device: str = "cpu", weights: Path = SHIPPED) -> Choice:
 
 def _sessions(weights: Path) -> tuple[dict[str, Any] | None, str]:
     """ONNX sessions of these very weights, or what stands in the way."""
-    try:
-        import onnxruntime
-    except ImportError:
-        return None, "onnxruntime is not installed"
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    wanted, sessions = hash_of(weights), {}
+    wanted, sessions = onnx_file.hash_of(weights), {}
     for kind in KINDS:
-        path = onnx_path(weights, kind)
-        if not path.exists():
-            return None, f"{path.name} is missing"
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        if session.get_modelmeta().custom_metadata_map.get(OF) != wanted:
-            return None, f"{path.name} is older than the weights"
-        sessions[kind] = session
+        sessions[kind], missing = onnx_file.session(onnx_path(weights, kind), wanted)
+        if missing:
+            return None, missing
     return sessions, ""

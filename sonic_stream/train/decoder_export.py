@@ -15,10 +15,10 @@ from pathlib import Path
 import onnx
 import torch
 
-from sonic_stream.picture.decoder_backends import OF
+from sonic_stream.onnx_file import OF, hash_of
 from sonic_stream.picture.decoder_net import DecoderNet
 from sonic_stream.picture.decoder_patch import MAPS
-from sonic_stream.picture.decoder_weights import SHIPPED, hash_of, load_nets, onnx_path
+from sonic_stream.picture.decoder_weights import SHIPPED, load_nets, onnx_path
 from sonic_stream.train.export import halve
 
 

@@ -17,10 +17,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from sonic_stream.motion.backends import OF, hash_of
 from sonic_stream.motion.features import FRAMES_PER_HOP, MELS
 from sonic_stream.motion.model import MotionNet, NetState
 from sonic_stream.motion.weights import SHIPPED, load_net
+from sonic_stream.onnx_file import OF, hash_of
 
 SMALLEST_HALVED = 1024
 """Tensors of fewer numbers stay float32."""

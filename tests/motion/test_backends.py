@@ -29,8 +29,8 @@ def some_mel(slots: int, seed: int) -> F32:
 @pytest.fixture
 def backends() -> list[Backend]:
     net, _ = load_net()
-    session = onnx_session(SHIPPED)
-    assert session is not None, "the shipped ONNX file is missing or older than the weights"
+    session, missing = onnx_session(SHIPPED)
+    assert session is not None, missing
     both: list[Backend] = [
         TorchBackend(net),
         OnnxBackend(session, net),

@@ -21,7 +21,7 @@ from bench.flicker import flicker, region
 from sonic_stream.face import identify
 from sonic_stream.face.regions import LIDS_LEFT, LIDS_RIGHT, LIPS_INNER, LIPS_OUTER
 from sonic_stream.face.tracker import FaceTracker, TrackedFace
-from sonic_stream.picture import Painter
+from sonic_stream.picture import Painter, Settling
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, U8, Identity, PortraitSettings
 
 SIZES = (384, 512, 1024)
@@ -119,9 +119,9 @@ def measure(identity: Identity, motion: F32, tracker: FaceTracker, steps: int = 
     )
     own_sharpness = _gradient(identity.crop, _mouth_mask(rest_face.points, size))
     far = cv2.dilate(identity.matte, np.ones((size // 3, size // 3), np.uint8)) == 0
-    face = rest_face
+    face, settling = rest_face, Settling()
     for coeffs in motion:
-        image = painter.paint(coeffs, steps)
+        image = painter.paint(coeffs, steps, settling)
         if far.any():
             still.append(float(np.abs(image[far].astype(int) - identity.crop[far]).max()))
         last = [*last[-2:], image[mouth]]
@@ -158,13 +158,13 @@ def measure(identity: Identity, motion: F32, tracker: FaceTracker, steps: int = 
 
 def cost_ms(identity: Identity, motion: F32, steps: int = 0) -> float:
     """Core-milliseconds per picture, median."""
-    painter = Painter(identity)
+    painter, settling = Painter(identity), Settling()
     for coeffs in motion[:10]:
-        painter.paint(coeffs, steps)
+        painter.paint(coeffs, steps, settling)
     taken = []
     for coeffs in motion:
         begin = time.process_time()
-        painter.paint(coeffs, steps)
+        painter.paint(coeffs, steps, settling)
         taken.append(time.process_time() - begin)
     return 1e3 * float(np.median(taken))
 

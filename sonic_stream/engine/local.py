@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from sonic_stream.engine.base import NO_PICTURE, HopInput, HopResult
 from sonic_stream.errors import BadInputError, BusyError
 from sonic_stream.motion import Animator
-from sonic_stream.picture import Painter, warm_up
+from sonic_stream.picture import Painter, Settling, warm_up
 from sonic_stream.picture.decoder import steps_available
 from sonic_stream.timebase import Ticks
 from sonic_stream.types import Controls, Identity, MotionFrame, VideoFrame
@@ -29,6 +29,7 @@ class _Face:
     painter: Painter
     seed: int
     epoch: int = 0
+    settling: Settling = field(default_factory=Settling)
 
 
 class LocalEngine:
@@ -110,13 +111,14 @@ class LocalEngine:
     def _paint(self, hop: HopInput, motion: MotionFrame) -> HopResult:
         if not hop.paint:
             return HopResult(hop.slot, motion, VideoFrame(motion.pts, NO_PICTURE, 0, hop.epoch))
-        painter = self._faces[hop.slot].painter
-        steps = min(hop.controls.inference_steps, painter.steps_available)
-        image = painter.paint(motion.coeffs, steps)
+        face = self._faces[hop.slot]
+        steps = min(hop.controls.inference_steps, face.painter.steps_available)
+        image = face.painter.paint(motion.coeffs, steps, face.settling)
         return HopResult(hop.slot, motion, VideoFrame(motion.pts, image, steps, hop.epoch))
 
     def reset(self, slot: int) -> None:
         self._animator.reset(slot, self._faces[slot].seed)
+        self._faces[slot].settling.forget()
 
     def close(self, slot: int) -> None:
         self._faces.pop(slot, None)

@@ -21,6 +21,7 @@ from sonic_stream.picture.decoder_backends import Choice, choose
 from sonic_stream.picture.decoder_net import MAX_STEPS, tone_of
 from sonic_stream.picture.decoder_patch import MOUTH, Patch
 from sonic_stream.picture.decoder_scene import Scene, Watch
+from sonic_stream.picture.decoder_settle import Settling
 from sonic_stream.picture.decoder_weights import SHIPPED
 from sonic_stream.types import F32, U8
 
@@ -83,16 +84,22 @@ class FaceDecoder:
             wrong = np.inf if change is None else float(np.abs(change).mean() / tone[3])
             self.trust[region] = float(np.clip((_FOREIGN - wrong) / (_FOREIGN - _TRUSTED), 0, 1))
 
-    def refine(self, picture: U8, scene: Scene, steps: int) -> None:
-        """Paints over `picture`, in place; `steps` is 1..8."""
+    def refine(self, picture: U8, scene: Scene, steps: int, settling: Settling | None = None) -> None:
+        """Paints over `picture`, in place; `steps` is 1..8. `settling` knows what the pictures before showed
+        of the mouth; lids are too quick to settle."""
         for region, activity in self._watch.activity(scene).items():
             amount = activity * self.trust[region]
-            if amount < _LEAST_AMOUNT:
+            change = None
+            if amount >= _LEAST_AMOUNT:
+                patch = self._watch.look(picture, scene, region, activity)
+                change = self._decoder.change(patch, self._tone[region], steps)
+            if change is None:
+                if settling is not None and region == MOUTH:
+                    settling.forget()
                 continue
-            patch = self._watch.look(picture, scene, region, activity)
-            change = self._decoder.change(patch, self._tone[region], steps)
-            if change is not None:
-                lay_change(picture, change, patch.matrix, amount)
+            if settling is not None and region == MOUTH:
+                change = settling.settled(patch, change, self._watch.frames[region].triangles)
+            lay_change(picture, change, patch.matrix, amount)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)

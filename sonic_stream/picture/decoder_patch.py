@@ -52,6 +52,8 @@ class Patch:
     the skin takes against the portrait)."""
     reference: U8
     """uint8 [h, w, 3]: the portrait's own pixels in the portrait's own pose."""
+    points: F32
+    """Where the head's vertices lie in the patch, float32 [V, 3]: x, y patch px, and nearness."""
     activity: float
     """0 where nothing differs from the portrait, so that nothing need be painted, .. 1."""
 
@@ -102,7 +104,7 @@ class Frame:
         raster.draw_mesh(points, self.triangles, values, 1.0, 0.0, 0.0, depth, shade)
         np.clip(128.5 + 127 * shade[..., 0], 0, 255, out=shade[..., 0])
         inputs[..., 6] = shade[..., 0]
-        return Patch(self.region, matrix, inputs, self.reference, activity)
+        return Patch(self.region, matrix, inputs, self.reference, points, activity)
 
 
 def make_frame(region: str, head: Head, identity: Identity, rig: Rig, portrait_vertices: F32) -> Frame:

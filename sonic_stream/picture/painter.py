@@ -16,6 +16,7 @@ from sonic_stream.picture import raster
 from sonic_stream.picture.decoder import FaceDecoder, check_steps, shared_decoder, steps_available
 from sonic_stream.picture.decoder_patch import Patch
 from sonic_stream.picture.decoder_scene import Scene, Watch
+from sonic_stream.picture.decoder_settle import Settling
 from sonic_stream.picture.eyes import Eye, EyeState
 from sonic_stream.picture.lips import lip_skin, seal
 from sonic_stream.picture.mouth import MouthInterior
@@ -61,16 +62,17 @@ class Painter:
         """The most decoder steps that can be painted; 0 where the decoder's weights are missing."""
         return steps_available()
 
-    def paint(self, coeffs: F32, steps: int = 0) -> U8:
+    def paint(self, coeffs: F32, steps: int = 0, settling: Settling | None = None) -> U8:
         """The picture uint8 [S, S, 3] RGB for `coeffs` float32 [len(CHANNELS)]; it is the caller's own.
 
-        `steps` of the decoder, 1..8, mend mouth and eyes; 0 is geometry alone.
+        `steps` of the decoder, 1..8, mend mouth and eyes; 0 is geometry alone. Pictures that follow each
+        other share a `settling`, which keeps the decoder's shading from trembling.
         """
         if np.shape(coeffs) != (len(CHANNELS),):
             raise ValueError(f"coeffs must have shape ({len(CHANNELS)},), not {np.shape(coeffs)}")
         picture, scene = self._parts.paint(limited(np.asarray(coeffs, np.float32)))
         if check_steps(steps) and (decoder := self._parts.decoder()) is not None:
-            decoder.refine(picture, scene, steps)
+            decoder.refine(picture, scene, steps, settling)
         return picture
 
     def patches(self, coeffs: F32) -> tuple[U8, list[Patch]]:

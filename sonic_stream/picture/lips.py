@@ -23,7 +23,7 @@ teeth, head units."""
 _MIRROR = 0.8
 _OUTER_UPPER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
 _OUTER_LOWER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
-_CORNER_REACH, _CORNER_SHIFT = 0.7, 0.3
+_CORNER_REACH, _CORNER_SHIFT = 0.7, 0.15
 _LINE_SHADE = 0.45
 """The line between shut lips against the lips, where the portrait shows none."""
 _EASE_REACH = 0.9

@@ -17,6 +17,7 @@ from sonic_stream.face.head import Head
 from sonic_stream.picture.lips import ease_shape
 from sonic_stream.picture.patch import slit_of
 from sonic_stream.picture.rims import Rim, gaps
+from sonic_stream.picture.rounding import ROUNDING, rounding_shapes
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, Identity
 
 F64 = NDArray[np.float64]
@@ -42,8 +43,8 @@ _CORNER_LIMIT = 1.3
 _MOUTH_SHAPES: dict[str, tuple[tuple[str, float], ...]] = {
     "close": (("mouthPress", 0.25), ("mouthRollLower", 0.18), ("mouthRollUpper", 0.18)),
     "labiodental": (("mouthRollLower", 0.42), ("mouthUpperUp", 0.32), ("mouthShrugLower", 0.15)),
-    "pucker": (("mouthPucker", 1.0),),
-    "funnel": (("mouthFunnel", 0.9),),
+    "pucker": (("roundPucker", 1.0),),
+    "funnel": (("roundFunnel", 0.9),),
     "stretch": (("mouthStretch", 0.8),),
     "upper_up": (("mouthUpperUp", 0.7),),
     "lower_down": (("mouthLowerDown", 0.8),),
@@ -62,7 +63,7 @@ _FACE_SHAPES: dict[str, tuple[tuple[str, float], ...]] = {
 }
 _JAW = (("jawOpen", 1.0), ("mouthUpperUp", 0.3), ("mouthLowerDown", 0.2))
 _WIDEN = (("mouthStretch", 0.6), ("mouthSmile", 0.4))
-_NARROW = (("mouthPucker", 0.8), ("mouthFunnel", 0.2))
+_NARROW = (("roundPucker", 0.8), ("roundFunnel", 0.2))
 _LIMITS = {name: 1.0 for name in CHANNELS}
 _LIMITS |= {"aperture": 0.25, "width": 0.2, "gaze_x": 0.6, "gaze_y": 0.5, "smile": 1.2}
 _LIMITS |= {"yaw": 0.5, "pitch": 0.45, "roll": 0.6, "shift_x": 0.3, "shift_y": 0.3, "shift_z": 0.5}
@@ -70,8 +71,10 @@ _LIMITS |= {"pucker": 1.2, "funnel": 1.2, "stretch": 1.2, "upper_up": 1.2, "lowe
 _SIGNED = {"width", "gaze_x", "gaze_y", "smile", "yaw", "pitch", "roll", "shift_x", "shift_y", "shift_z"}
 
 
-OWN_SHAPES = 3
+OWN_SHAPES = len(ROUNDING) + 3
 """Shapes that a rig adds to the head's."""
+_SOLVED_LAST = 3
+"""Of these, the last, which come after all that opens and narrows the mouth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +118,20 @@ def _cos_sin(angle: float) -> tuple[float, float]:
 class Rig:
     """One identity's rig; immutable once built.
 
-    `basis` float32 [E + OWN_SHAPES, V, 3] holds the head's shapes, then this person's own: the closing of the
-    left and of the right eye, and the easing of the lips' rims as they part. Weights are absolute: the
-    portrait itself is `portrait`, rest is `rest`.
+    `basis` float32 [E + OWN_SHAPES, V, 3] holds the head's shapes, those of rounded lips, then this person's
+    own: the closing of the left and of the right eye, and the easing of the lips' rims as they part. Weights
+    are absolute: the portrait itself is `portrait`, rest is `rest`.
     """
 
     def __init__(self, head: Head, identity: Identity) -> None:
         self.head = head
-        self._names = {name: i for i, name in enumerate(head.expression_names)}
-        count = len(head.expression_names)
+        self._names = {name: i for i, name in enumerate((*head.expression_names, *ROUNDING))}
+        count = len(self._names)
         self.portrait = np.concatenate([identity.expression, np.zeros(OWN_SHAPES, np.float32)]).astype(
             np.float32
         )
         self._base_pose(identity)
-        shapes = head.expression
+        self._shapes = shapes = np.concatenate([head.expression, rounding_shapes()])
         self._middle = [int(head.landmarks[i]) for i in (13, 14)]
         self._ends = [int(head.landmarks[i]) for i in (10, 152)]
         self._corners = [int(head.landmarks[i]) for i in (61, 291)]
@@ -169,7 +172,7 @@ class Rig:
 
     def _settle_rest(self, identity: Identity) -> None:
         """Chooses the weights at rest, and which gap of the landmarks means that the lips just touch."""
-        own = identity.expression.astype(np.float64)
+        own = np.concatenate([identity.expression, np.zeros(len(ROUNDING))]).astype(np.float64)
         relaxed = own.copy()
         for name, i in self._names.items():
             if name.startswith(("mouthSmile", "mouthDimple")):
@@ -188,11 +191,11 @@ class Rig:
         self._rest_e = rest
         # Shut lips overlap a little: the first part of every opening only undoes that.
         self._overlap = float(np.clip(-self._visible_gap(identity, rest), 0, 0.015))
-        self.rest = np.concatenate([rest, np.zeros(OWN_SHAPES)]).astype(np.float32)
+        self.rest = np.concatenate([rest, np.zeros(_SOLVED_LAST)]).astype(np.float32)
 
     def _visible_gap(self, identity: Identity, weights: F64) -> float:
         """The gap that is seen in the middle of the mouth, over face height; below 0 the lips overlap."""
-        vertices = identity.vertices + np.tensordot(weights.astype(np.float32), self.head.expression, 1)
+        vertices = identity.vertices + np.tensordot(weights.astype(np.float32), self._shapes, 1)
         slit = slit_of(gaps()[0], self.source_pose.project(np.asarray(vertices, np.float32)))
         middle = np.nan_to_num(slit.bottom - slit.top)[3 * len(slit.top) // 8 : 5 * len(slit.top) // 8]
         return float(np.mean(middle)) / (self._height(weights) * identity.scale)
@@ -213,7 +216,7 @@ class Rig:
         """The movement float32 [V, 3] that evens the lips' edges once they are parted."""
         parted = self._rest_e.copy()
         parted[self._names["jawOpen"]] += 0.25
-        vertices = identity.vertices + np.tensordot(parted.astype(np.float32), self.head.expression, 1)
+        vertices = identity.vertices + np.tensordot(parted.astype(np.float32), self._shapes, 1)
         placed = self.source_pose.project(np.asarray(vertices, np.float32))
         down = -self.source_pose.rotation[1] / np.float32(identity.scale)
         return ease_shape(gaps()[0], placed, slit_of(gaps()[0], placed), down)
@@ -226,7 +229,7 @@ class Rig:
 
     def aperture_of(self, weights: F32) -> float:
         """The aperture that is seen at `weights`: visible gap over face height, 0 where the lips touch."""
-        e = weights[:-OWN_SHAPES].astype(np.float64)
+        e = weights[:-_SOLVED_LAST].astype(np.float64)
         gap = (self._gap(e) - self.touch_gap) / self._height(e)
         if gap < _PART_AT + self._overlap:
             return gap / (1 + self._overlap / _PART_AT)
@@ -234,13 +237,13 @@ class Rig:
 
     def width_of(self, weights: F32) -> float:
         """The change of the mouth's width at `weights` against rest, over the face height at rest."""
-        e = weights[:-OWN_SHAPES].astype(np.float64)
+        e = weights[:-_SOLVED_LAST].astype(np.float64)
         return float((e - self._rest_e) @ self._width_k / self._height(self._rest_e))
 
     def _closing_shapes(self, identity: Identity) -> F32:
         """The movement float32 [2, V, 3] that shuts each eye from rest: its lids meet in one line."""
         head = self.head
-        resting = identity.vertices + np.tensordot(self._rest_e.astype(np.float32), head.expression, 1)
+        resting = identity.vertices + np.tensordot(self._rest_e.astype(np.float32), self._shapes, 1)
         shapes = np.zeros((2, *head.mean.shape), np.float32)
         for side, (letter, opening) in enumerate(zip("LR", gaps()[1:], strict=True)):
             upper, lower = head.lid_rims[2 * side], head.lid_rims[2 * side + 1]

@@ -50,8 +50,8 @@ class Recipe:
     minutes: float = 40.0
     batches: int = 0
     """If not 0, so many batches instead of minutes."""
-    pairs: int = 6
-    """Pairs of consecutive pictures in a batch."""
+    runs: int = 4
+    """Runs of consecutive pictures in a batch."""
     rate: float = 2e-3
     seed: int = 0
 
@@ -90,12 +90,13 @@ class Run:
             self.net.parameters(), lr=recipe.rate, weight_decay=0.01, betas=(0.9, 0.98)
         )
         self.averaged = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
-        self.step, self.spent_s = 0, 0.0
+        self.step, self.spent_s, self.worked_s = 0, 0.0, 0.0
         if checkpoint.exists() and not fresh:
             kept = torch.load(checkpoint, weights_only=True)
             self.net.load_state_dict(kept["net"])
             self.optimizer.load_state_dict(kept["optimizer"])
             self.averaged, self.step, self.spent_s = kept["averaged"], kept["step"], kept["spent_s"]
+            self.worked_s = kept["worked_s"]
             print(f"going on from step {self.step}", flush=True)
 
     def keep(self) -> None:
@@ -108,6 +109,7 @@ class Run:
                 "averaged": self.averaged,
                 "step": self.step,
                 "spent_s": self.spent_s,
+                "worked_s": self.worked_s,
             },
             unfinished,
         )
@@ -123,13 +125,14 @@ class Run:
         recipe, rng = self.recipe, np.random.default_rng((self.recipe.seed, self.step))
         began = told = kept = time.monotonic()
         already_s, smooth = self.spent_s, 0.0
+        working_s, worked_s = time.process_time(), self.worked_s
         while (done := self._done()) < 1:
             rate = recipe.rate * min(1.0, (self.step + 1) / WARM_UP)
             rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             steps = int(rng.choice(STEPS_DRAWN, p=STEPS_SHARE))
-            batch = draw(shards, recipe.pairs, self.kind == "mouth", rng)
+            batch = draw(shards, recipe.runs, self.kind == "mouth", rng)
             loss, each = loss_of_batch(self.net, batch, steps)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -143,6 +146,7 @@ class Run:
             smooth = 0.98 * (smooth or each[0]) + 0.02 * each[0]
             now = time.monotonic()
             self.spent_s = already_s + now - began
+            self.worked_s = worked_s + time.process_time() - working_s
             if now - told > 30:
                 told = now
                 print(self.kind, self.step, f"{self.spent_s:.0f} s, first step {smooth:.4f}", flush=True)
@@ -160,7 +164,11 @@ def trained(kind: str, checkpoint: Path) -> tuple[DecoderNet, dict[str, Any]]:
         return net, {"trained": False}
     kept = torch.load(checkpoint, weights_only=True)
     net.load_state_dict(kept["averaged"])
-    return net.eval(), {"steps": kept["step"], "minutes": round(kept["spent_s"] / 60, 1)}
+    return net.eval(), {
+        "steps": kept["step"],
+        "minutes": round(kept["spent_s"] / 60, 1),
+        "core_minutes": round(kept["worked_s"] / 60, 1),
+    }
 
 
 def checkpoint_of(out: Path, kind: str) -> Path:

@@ -1,4 +1,4 @@
-"""Training pairs of the decoder: shards of patches, drawn two consecutive pictures at a time and varied.
+"""Training pairs of the decoder: shards of patches, drawn three consecutive pictures at a time and varied.
 
 A shard `KIND-train-NNNN.npz` or `KIND-val-NNNN.npz` (KIND mouth or eye; `sonic_stream.train.heads` writes
 them) holds `inputs` uint8 [N, h, w, MAPS], `target` uint8 [N, h, w, 3], `weight` uint8 [N, h, w],
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -22,8 +23,13 @@ from sonic_stream.picture.decoder_net import tone_of
 from sonic_stream.types import F32, U8
 
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+RUN: Final = 3
+"""Consecutive pictures that are drawn together: the fewest that show whether a change is even."""
 _COMMON_LIGHT = 0.5
 """How much of an opening's mean lightness is learned."""
+_DARKEST, _MOST_COLOUR = 24.0, 1.6
+"""Lightness (8-bit) under which the colour of what lies in the opening is not trusted, and the most that one
+channel may change for one step of lightness."""
 _IDENTITY_PAIRS = 0.12
 """Share of pairs whose picture is already the target: what needs no mending is left alone."""
 
@@ -39,6 +45,8 @@ class Shards:
     person: list[NDArray[np.int32]]
     pairs: NDArray[np.int64]
     """[M, 3]: shard, and two rows that follow each other."""
+    runs: NDArray[np.int64]
+    """[M, 1 + RUN]: shard, and `RUN` rows that follow each other."""
     same: list[NDArray[np.bool_]]
     people: int
 
@@ -50,7 +58,7 @@ class Shards:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pairs of consecutive patches: rows 2k and 2k + 1 belong together."""
+    """Patches of consecutive pictures: `RUN` rows from a multiple of `RUN` on belong together."""
 
     inputs: F32
     reference: F32
@@ -70,32 +78,42 @@ def load(folder: Path, kind: str, split: str = "train") -> Shards:
             f"No {kind}-{split}-*.npz in {folder}; make some with: python -m sonic_stream.train.heads --help"
         )
     parts: dict[str, list[NDArray[np.generic]]] = {}
-    pairs, people = [], set()
+    pairs, runs, people = [], [], set()
     for number, path in enumerate(paths):
         with np.load(path) as stored:
             for name in ("inputs", "target", "weight", "reference", "person", "same"):
                 parts.setdefault(name, []).append(stored[name])
             people |= set(stored["people"].tolist())
             key = np.stack([stored["person"], stored["clip"], stored["frame"]], 1)
-        follows = np.flatnonzero((key[1:, :2] == key[:-1, :2]).all(1) & (key[1:, 2] == key[:-1, 2] + 1))
-        pairs.append(np.stack([np.full(len(follows), number), follows, follows + 1], 1))
+        pairs.append(_consecutive(key, 2, number))
+        runs.append(_consecutive(key, RUN, number))
     return Shards(
         **parts,  # type: ignore[arg-type]
-        pairs=np.concatenate(pairs).astype(np.int64),
+        pairs=np.concatenate(pairs),
+        runs=np.concatenate(runs),
         people=len(people),
     )
 
 
+def _consecutive(key: NDArray[np.int32], count: int, shard: int) -> NDArray[np.int64]:
+    """[M, 1 + count]: the shard and `count` rows of `key` [N, 3] (person, clip, frame) in a row."""
+    last = len(key) - count + 1
+    first, end = key[: max(last, 0)], key[count - 1 :]
+    starts = np.flatnonzero((first[:, :2] == end[:, :2]).all(1) & (end[:, 2] == first[:, 2] + count - 1))
+    rows = starts[:, None] + np.arange(count)
+    return np.concatenate([np.full((len(starts), 1), shard), rows], 1).astype(np.int64)
+
+
 def draw(shards: Shards, count: int, mirror: bool, rng: np.random.Generator) -> Batch:
-    """`count` pairs at random, varied."""
-    batches = [_pair(shards, index, mirror, rng) for index in rng.integers(0, len(shards.pairs), count)]
+    """`count` runs of consecutive pictures at random, varied."""
+    batches = [_run(shards, index, mirror, rng) for index in rng.integers(0, len(shards.runs), count)]
     stacked = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
     inputs, reference, target, weight = (np.asarray(part, np.float32) for part in stacked)
     return Batch(inputs, reference, target, weight, tone_of(reference))
 
 
-def _pair(shards: Shards, index: int, mirror: bool, rng: np.random.Generator) -> tuple[F32, F32, F32, F32]:
-    shard, *rows = shards.pairs[index]
+def _run(shards: Shards, index: int, mirror: bool, rng: np.random.Generator) -> tuple[F32, F32, F32, F32]:
+    shard, *rows = shards.runs[index]
     inputs = shards.inputs[shard][rows].astype(np.float32)
     target = shards.target[shard][rows].astype(np.float32)
     weight = shards.weight[shard][rows].astype(np.float32) / 255
@@ -116,14 +134,18 @@ def _pair(shards: Shards, index: int, mirror: bool, rng: np.random.Generator) ->
 def _without_guesses(inputs: F32, target: F32) -> F32:
     """The target of pictures [T, h, w, .] without what nobody could know: the colour of teeth and tongue.
 
-    In the opening only lighter and darker are asked for, and less of what all of it has in common: a network
-    that guessed colours there would give everybody the mean of all teeth it was shown.
+    In the opening only lighter and darker are asked for, in the colour that is there already (yellow teeth
+    stay as yellow), and less of what all of it has in common: a network that guessed colours there would give
+    everybody the mean of all teeth it was shown.
     """
     cover = inputs[..., 3:4] / 255
     wrong = target - inputs[..., :3]
     light = (wrong @ LUMA)[..., None]
     common = float((light * cover).sum() / max(float(cover.sum()), 1.0))
-    return np.asarray(target + cover * (light - (1 - _COMMON_LIGHT) * common - wrong), np.float32)
+    here = (inputs[..., :3] @ LUMA)[..., None]
+    colour = np.clip((inputs[..., :3] + _DARKEST) / (here + _DARKEST), 0, _MOST_COLOUR)
+    asked = (light - (1 - _COMMON_LIGHT) * common) * colour
+    return np.asarray(target + cover * (asked - wrong), np.float32)
 
 
 def varied(pixels: F32, rng: np.random.Generator) -> F32:

@@ -11,8 +11,8 @@ from sonic_stream.picture.decoder_backends import OnnxBackend, choose
 from sonic_stream.picture.decoder_net import MOUTH_CONFIG, DecoderNet
 from sonic_stream.picture.decoder_weights import notes_of
 from sonic_stream.train.decoder import Recipe, Run, checkpoint_of, finish, loss_of_batch, trained
-from sonic_stream.train.decoder_data import draw, load, varied
-from sonic_stream.train.decoder_loss import loss_of
+from sonic_stream.train.decoder_data import RUN, _without_guesses, draw, load, varied
+from sonic_stream.train.decoder_loss import _unlike, loss_of
 from sonic_stream.train.decoder_measure import measure, ms_ssim, plot, psnr
 
 
@@ -26,6 +26,7 @@ def test_pairs_follow_each_other_within_a_clip(shard_folder: Path) -> None:
     assert (shards.rows, shards.people, len(shards.pairs)) == (12, 2, 8)
     assert (shards.pairs[:, 2] - shards.pairs[:, 1] == 1).all()
     assert not set(shards.pairs[:, 1]) & {2, 5, 8, 11}
+    np.testing.assert_array_equal(shards.runs, [(0, k, k + 1, k + 2) for k in (0, 3, 6, 9)])
 
 
 def test_no_shards_is_told(tmp_path: Path) -> None:
@@ -54,32 +55,63 @@ def test_the_colour_of_teeth_is_not_learned(shard_folder: Path) -> None:
     assert abs(wrong.mean(0) @ (1, -0.5, -0.5)) < 6 and 0 < wrong.mean() < 12
 
 
+def test_yellow_teeth_are_shaded_yellow() -> None:
+    inputs = np.zeros((1, 8, 8, 7), np.float32)
+    inputs[..., :3], inputs[..., 3] = (190, 160, 100), 255
+    target = inputs[..., :3].copy()
+    target[:, :4] *= 0.6
+    asked = _without_guesses(inputs, target) - inputs[..., :3]
+    assert (asked[:, :4].mean((0, 1, 2)) < 0).all()
+    darker = asked[0, 0, 0]
+    np.testing.assert_allclose(darker / darker[1], np.array([190, 160, 100]) / 160, atol=0.1)
+
+
 def test_a_batch_keeps_maps_and_normalises_by_the_portrait(shard_folder: Path) -> None:
     batch = draw(load(shard_folder, "mouth"), 3, mirror=True, rng=np.random.default_rng(4))
-    assert batch.inputs.shape == (6, 96, 128, 7) and batch.tone.shape == (6, 4)
+    assert batch.inputs.shape == (3 * RUN, 96, 128, 7) and batch.tone.shape == (3 * RUN, 4)
     np.testing.assert_allclose(batch.tone[:, :3], batch.reference.mean((1, 2)), rtol=1e-4)
     assert set(np.unique(batch.inputs[..., 3])) == {0, 255}
 
 
-def test_the_loss_is_least_at_the_truth_and_counts_flicker() -> None:
+def loss_between(made: torch.Tensor, truth: torch.Tensor) -> float:
+    count, _, height, width = made.shape
+    weight, near = torch.ones(count, 1, height, width), torch.zeros(count, 1, height, width)
+    return float(loss_of(made - truth, truth, truth, weight, near))
+
+
+def test_the_loss_is_least_at_the_truth() -> None:
     rng = torch.Generator().manual_seed(0)
-    rgb, target = torch.rand(4, 3, 32, 32, generator=rng), torch.rand(4, 3, 32, 32, generator=rng)
-    weight, near = torch.ones(4, 1, 32, 32), torch.zeros(4, 1, 32, 32)
+    start, truth = torch.rand(2, 3, 3, 32, 32, generator=rng)
+    losses = [loss_between(truth + share * (start - truth), truth) for share in (0, 0.1, 0.5, 1)]
+    assert losses == sorted(losses)
 
-    def loss(change: torch.Tensor, to: torch.Tensor = target) -> float:
-        return float(loss_of(change, rgb, to, weight, near))
 
-    truth = target - rgb
-    assert loss(truth) < loss(0.9 * truth) < loss(torch.zeros_like(truth))
-    steady = torch.full_like(truth, 0.2)
-    flicker = steady * torch.tensor([1.0, -1.0, 1.0, -1.0])[:, None, None, None]
-    assert loss(steady, rgb) < loss(flicker, rgb)
+def test_the_loss_counts_flicker_and_trembling() -> None:
+    truth = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+    def error(*levels: float) -> float:
+        return loss_between(truth + torch.tensor(levels)[:, None, None, None], truth)
+
+    assert error(0.2, 0.2, 0.2) < error(0.2, -0.2, 0.2)
+    assert error(0.0, 0.2, 0.4) < error(0.0, 0.4, 0.2)  # the same errors, but one grows evenly
+
+
+def test_structure_is_asked_for_whatever_the_lightness() -> None:
+    rows = torch.linspace(0, 12, 32)
+    truth = (torch.sin(rows)[:, None] * torch.sin(rows)).expand(3, 3, 32, 32)
+    weight = torch.ones(3, 1, 32, 32)
+    grain = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(2)) - 0.5
+    assert _unlike(truth + 0.5, truth, weight) < 1e-3
+    assert 0.02 < _unlike(truth + grain, truth, weight) < _unlike(0 * truth, truth, weight) <= 1
+    weight[..., 16:] = 0
+    half = torch.where(torch.arange(32) < 16, truth, grain)
+    assert _unlike(half, truth, weight) < 0.5 * _unlike(half, truth, torch.ones_like(weight))
 
 
 def test_what_has_no_weight_is_not_blamed() -> None:
-    rgb, wrong = torch.zeros(2, 3, 32, 32), torch.zeros(2, 3, 32, 32)
+    rgb, wrong = torch.zeros(3, 3, 32, 32), torch.zeros(3, 3, 32, 32)
     wrong[..., :8] = 5.0
-    weight, near = torch.ones(2, 1, 32, 32), torch.zeros(2, 1, 32, 32)
+    weight, near = torch.ones(3, 1, 32, 32), torch.zeros(3, 1, 32, 32)
     blamed = float(loss_of(rgb, rgb, wrong, weight, near))
     weight[..., :8] = 0
     assert float(loss_of(rgb, rgb, wrong, weight, near)) < 0.1 * blamed

@@ -136,3 +136,10 @@ def test_numbers_that_make_no_sense_are_refused(
     with pytest.raises(BadInputError, match="give at least 2 people"):
         make(tmp_path / "out", people, pictures, 1, 1, 4, held_back)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_set_can_be_added_to() -> None:
+    first, more = plan(12, 6, 6), plan(12, 6, 6, first=12)
+    assert [name for name, _ in more] == ["train-0002", "val-0002"]
+    numbers = [number for _, group in (*first, *more) for number in group]
+    assert sorted(numbers) == list(range(24))

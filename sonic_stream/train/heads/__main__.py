@@ -41,28 +41,40 @@ def make_shard(out: Path, name: str, numbers: list[int], pictures: int, seed: in
     return len(people), write_shards(out, name, people) if people else 0
 
 
-def plan(people: int, per_shard: int, held_back: int) -> list[tuple[str, list[int]]]:
-    """Names and people of the shards; the first `held_back` people are kept for validation."""
-    groups = [("val", list(range(held_back))), ("train", list(range(held_back, people)))]
+def plan(people: int, per_shard: int, held_back: int, first: int = 0) -> list[tuple[str, list[int]]]:
+    """Names and people of the shards; the first `held_back` people are kept for validation.
+
+    People are numbered from `first` on, and so are their shards: a set can be added to.
+    """
+    groups = [("val", range(first, first + held_back)), ("train", range(first + held_back, first + people))]
     shards = []
     for group, numbers in groups:
         for k in range(0, len(numbers), per_shard):
-            shards.append((f"{group}-{k // per_shard:04d}", numbers[k : k + per_shard]))
+            number = (first + k) // per_shard
+            shards.append((f"{group}-{number:04d}", list(numbers[k : k + per_shard])))
     # Validation is wanted early, but not first: training can begin with the first shard of each.
     return sorted(shards, key=lambda s: (s[0][-4:], s[0]))
 
 
 def make(
-    out: Path, people: int, pictures: int, seed: int, workers: int, per_shard: int, held_back: int
+    out: Path,
+    people: int,
+    pictures: int,
+    seed: int,
+    workers: int,
+    per_shard: int,
+    held_back: int,
+    first: int = 0,
 ) -> None:
     """Makes all shards that are not there yet. Raises BadInputError for numbers that make no sense."""
-    if people < 2 or pictures < 4 or workers < 1 or per_shard < 1 or not 0 < held_back < people:
+    if people < 2 or pictures < 4 or workers < 1 or per_shard < 1 or first < 0 or not 0 < held_back < people:
         raise BadInputError(
             f"{people} people of {pictures} pictures, {held_back} held back, {per_shard} to a shard,"
             f" by {workers} workers cannot be made; give at least 2 people, 4 pictures, 1 held back."
         )
     out.mkdir(parents=True, exist_ok=True)
-    shards = [s for s in plan(people, per_shard, held_back) if not (out / f"mouth-{s[0]}.npz").exists()]
+    planned = plan(people, per_shard, held_back, first)
+    shards = [s for s in planned if not (out / f"mouth-{s[0]}.npz").exists()]
     begun, rows, made = time.monotonic(), 0, 0
     if workers == 1:
         results = (make_shard(out, name, numbers, pictures, seed) for name, numbers in shards)
@@ -91,14 +103,16 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--per-shard", type=int, default=12, help="people in a shard")
     parser.add_argument("--held-back", type=int, default=0, help="people for validation (0: a twelfth)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first person: adds to a set")
     parser.add_argument("--quick", action="store_true", help="a few people, in about a minute")
     args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if args.quick:
         args.people, args.pictures, args.per_shard, args.held_back = 8, 8, 4, 2
     held_back = args.held_back or max(1, args.people // 12)
+    how = (args.pictures, args.seed, args.workers, args.per_shard, held_back, args.first)
     try:
-        make(args.out, args.people, args.pictures, args.seed, args.workers, args.per_shard, held_back)
+        make(args.out, args.people, *how)
     except SonicError as error:
         sys.exit(f"{error}")
 

@@ -22,7 +22,14 @@ _SKINS = np.array(
 )
 """Linear RGB from pale to dark; people lie between neighbours."""
 _TEETH = np.array(
-    [(0.76, 0.72, 0.63), (0.72, 0.66, 0.54), (0.66, 0.60, 0.49), (0.60, 0.51, 0.38), (0.80, 0.77, 0.70)]
+    [
+        (0.76, 0.72, 0.63),
+        (0.72, 0.66, 0.54),
+        (0.66, 0.60, 0.49),
+        (0.60, 0.51, 0.38),
+        (0.80, 0.77, 0.70),
+        (0.62, 0.50, 0.30),
+    ]
 )
 _IRISES = np.array(
     [
@@ -113,13 +120,17 @@ def draw_look(seed: int) -> Look:
         lip = lip + rng.uniform(0.4, 0.9) * (stick[rng.integers(4)] - lip)
     pink = np.array([0.50, 0.17, 0.15]) * rng.uniform(0.7, 1.2)
     key = np.array([rng.normal(0, 0.55), -rng.uniform(-0.05, 0.9), rng.uniform(0.5, 1.1)])
-    if rng.random() < 0.12:
-        key[0] = np.sign(key[0]) * rng.uniform(0.9, 1.6)
-    flat = rng.random()
+    flat, fill = rng.random(), rng.uniform(0.25, 0.8)
+    light = rng.random()
+    if light < 0.2:  # from the side, as painters like it: half of the face in shade
+        key[0] = np.sign(key[0]) * rng.uniform(0.9, 1.8)
+        fill = rng.uniform(0.12, 0.5)
+    elif light < 0.3:  # from high above: eyes in their sockets' shade
+        key = np.array([0.5 * key[0], -rng.uniform(0.9, 1.6), rng.uniform(0.5, 0.9)])
+        fill = rng.uniform(0.12, 0.4)
     warm = rng.normal(0, 0.09)
-    fill = rng.uniform(0.25, 0.8)
     male = rng.random() < 0.5
-    beard = 0.0 if not male else float(rng.choice([0, 0, 0.25, 0.4, 1.0], p=[0.35, 0.1, 0.25, 0.15, 0.15]))
+    beard = 0.0 if not male else float(rng.choice([0, 0.25, 0.4, 1.0], p=[0.4, 0.22, 0.18, 0.2]))
     wall = rng.uniform(0.02, 0.75) * (1 + 0.25 * rng.normal(size=(2, 3)))
     top, low = np.clip(wall, 0.01, 0.95)
     degraded = rng.random()
@@ -128,7 +139,8 @@ def draw_look(seed: int) -> Look:
         skin=skin,
         lip=np.asarray(np.clip(lip, 0.01, 0.8), np.float32),
         teeth=np.asarray(
-            np.clip(_TEETH[rng.integers(5)] * np.exp(0.025 * rng.normal(size=3)), 0.2, 0.93), np.float32
+            np.clip(_TEETH[rng.integers(len(_TEETH))] * np.exp(0.025 * rng.normal(size=3)), 0.2, 0.93),
+            np.float32,
         ),
         gum=np.asarray(
             np.clip(pink * (0.5 + 0.8 * depth) * np.exp(0.08 * rng.normal(size=3)), 0.03, 0.7), np.float32
@@ -154,7 +166,7 @@ def draw_look(seed: int) -> Look:
         bald=bool(male and rng.random() < 0.12),
         hairline=float(rng.normal(0, 0.6)),
         hair_thick=float(rng.uniform(0.3, 1.6)),
-        glasses=bool(rng.random() < 0.12),
+        glasses=bool(rng.random() < 0.18),
         tooth_gaps=float(rng.uniform(0.3, 1.0)),
         key=np.asarray(key / np.linalg.norm(key), np.float32),
         key_colour=np.asarray(np.array([1 + warm, 1.0, 1 - warm]) * (1.25 - 0.6 * fill), np.float32),

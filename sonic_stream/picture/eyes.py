@@ -172,7 +172,7 @@ class Eye:
         if blink > 0:
             place = np.arange(len(edge))
             taper = np.clip(np.minimum(place, place[::-1]) / (0.2 * len(edge)), 0, 1)
-            gain = 1 + (self._lid.gain - 1) * blink * blink
+            gain = np.asarray(1 + (self._lid.gain - 1) * blink * blink, np.float32)
             raster.brighten_above(out, edge, slit.first, 1.25 * self._lid.tall_px, gain)
             strength = np.asarray(0.85 * blink * blink * (3 - 2 * blink) * taper, np.float32)
             raster.draw_line(out, edge, strength, slit.first, self._lid.lash_px, self._lid.lash)

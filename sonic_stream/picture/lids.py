@@ -29,6 +29,8 @@ _MOST, _LEAST = 1.3, 0.3
 """Bounds of that, head units."""
 _LID_LIGHT, _MOST_GAIN = 0.78, 1.6
 """A shut lid's light against the skin around it, and how far it may be brightened to that."""
+_TINT = (0.75, 1.6)
+"""Bounds of how far a lid's colour is turned towards that of the skin around it."""
 _LASH_WIDTH = 0.07
 """Half the thickness of the lash line, head units."""
 
@@ -45,8 +47,8 @@ class Lid:
     """Half its thickness, px."""
     tall_px: float
     """How far the lid comes down, px."""
-    gain: float
-    """How much brighter than in the shade of the open eye its skin is."""
+    gain: F32
+    """How much brighter than in the shade of the open eye its skin is, float32 [3]: shade is also redder."""
 
 
 def make_lid(head: Head, rim: Rim, side: int, crop: U8, placed: F32, shut: F32, scale: float) -> Lid:
@@ -92,7 +94,7 @@ def make_lid(head: Head, rim: Rim, side: int, crop: U8, placed: F32, shut: F32, 
 
 def _bare_skin(
     crop: U8, axes: Axes, line_x: F32, line_y: F32, limit: Limit, scale: float
-) -> tuple[float, F32, float]:
+) -> tuple[float, F32, F32]:
     """Where above the lashes bare skin begins, as a share of the strip; their colour; the lid's gain."""
     low, high = float(line_x.min()), float(line_x.max())
     at = np.linspace(low + 0.22 * (high - low), high - 0.22 * (high - low), 15).astype(np.float32)
@@ -120,7 +122,12 @@ def _bare_skin(
     lid_skin = np.median(seen[(shares >= begin) & (shares < begin + 0.3)], (0, 1))
     around = 0.4 * np.median(seen[shares > 0.75], (0, 1)) + 0.6 * np.median(cheek[0], 0)
     gain = float(np.clip(_LID_LIGHT * around.mean() / max(float(lid_skin.mean()), 4), 1.0, _MOST_GAIN))
-    return begin, lash, gain
+    # Shade is redder than light, and a lid that is only made brighter glows: it takes the light's tint, too.
+    tint = (around / max(float(around.mean()), 4)) / np.maximum(
+        lid_skin / max(float(lid_skin.mean()), 4), 0.1
+    )
+    share = (gain - 1) / (_MOST_GAIN - 1)
+    return begin, lash, (gain * np.clip(tint, *_TINT) ** share).astype(np.float32)
 
 
 def _lag(away: F32, away_shut: F32, travel: F32, end: F32) -> F32:

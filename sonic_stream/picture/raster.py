@@ -200,8 +200,11 @@ def soften_stretch(
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
-def brighten_above(image: U8, edge: F32, x0: int, tall: float, gain: float) -> None:
-    """Brightens the lens-shaped area of height `tall` px over the curve `edge` (y by column from `x0`)."""
+def brighten_above(image: U8, edge: F32, x0: int, tall: float, gain: F32) -> None:
+    """Brightens the lens-shaped area of height `tall` px over the curve `edge` (y by column from `x0`).
+
+    `gain` float32 [3] is that of each colour in the middle of its height.
+    """
     count = edge.shape[0]
     for i in range(count):
         x = x0 + i
@@ -213,8 +216,9 @@ def brighten_above(image: U8, edge: F32, x0: int, tall: float, gain: float) -> N
             t = (edge[i] - y) / max(high, 1.0)
             if t <= 0 or t >= 1:
                 continue
-            light = 1 + (gain - 1) * 16 * t * t * (1 - t) * (1 - t)
+            share = 16 * t * t * (1 - t) * (1 - t)
             for k in range(3):
+                light = 1 + (gain[k] - 1) * share
                 image[y, x, k] = np.uint8(min(255.0, image[y, x, k] * light + 0.5))
 
 

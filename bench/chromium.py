@@ -51,16 +51,18 @@ WATCH = """async (share) => {
   const seen = window.seen = {flash: [], beep: [], end: [], frames: [], mic: [], skew: [],
     audio_wait: [], video_wait: []};
   const video = document.querySelector("video");
-  const paper = new OffscreenCanvas(8, 8).getContext("2d", {willReadFrequently: true});
+  const dot = new Uint8Array(64);
   let bright = false;
-  const look = (now, frame) => {
-    const at = video.videoWidth / share / 4;
-    paper.drawImage(video, at, at, 2 * at, 2 * at, 0, 0, 8, 8);
-    const is = paper.getImageData(4, 4, 1, 1).data[1] > 128;
-    if (is && !bright) seen.flash.push(frame.expectedDisplayTime);
-    bright = is;
-    seen.frames.push(frame.expectedDisplayTime);
+  const look = async (now, frame) => {
     video.requestVideoFrameCallback(look);
+    seen.frames.push(frame.expectedDisplayTime);
+    // Four pixels are copied as they were decoded: drawing the picture would cost more than showing it.
+    const at = 2 * Math.round(video.videoWidth / share / 4);
+    const picture = new VideoFrame(video, {timestamp: 0});
+    await picture.copyTo(dot, {rect: {x: at, y: at, width: 2, height: 2}});
+    picture.close();
+    if (dot[0] > 128 && !bright) seen.flash.push(frame.expectedDisplayTime);
+    bright = dot[0] > 128;
   };
   video.requestVideoFrameCallback(look);
   const code = `registerProcessor("edges", class extends AudioWorkletProcessor {

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+import server.live
 import server.player
+from bench.trace import traced
 from server.run import load_voices, run_app
 from server.settings import ServerSettings
 from server.standin import fake_identity, plain_portraits
@@ -36,8 +38,15 @@ MARK_SHARE = 8
 class MarkedEngine:
     """An engine whose pictures bear the mark, and that may stand still; implements `Engine`."""
 
-    def __init__(self, engine: Engine, stalls_s: Sequence[float] = (), stall_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        stalls_s: Sequence[float] = (),
+        stall_s: float = 0.0,
+        steps: int | None = None,
+    ) -> None:
         self._engine = engine
+        self._steps = steps
         self._loud: dict[int, dict[Ticks, bool]] = {}
         self._stalls_s = list(stalls_s)
         self._stall_s = stall_s
@@ -70,6 +79,10 @@ class MarkedEngine:
             if level > LOUD_RMS and self._began_s is None:
                 self._began_s = time.monotonic()
         self._stand_still()
+        if self._steps is not None:
+            batch = [
+                replace(hop, controls=replace(hop.controls, inference_steps=self._steps)) for hop in batch
+            ]
         return [self._marked(result) for result in self._engine.step(batch)]
 
     def _stand_still(self) -> None:
@@ -144,15 +157,20 @@ def main() -> None:
     parser.add_argument("--stall-s", type=float, default=0.0, help="how long the engine stands still ...")
     parser.add_argument("--stall-at", type=float, nargs="*", default=(), help="... seconds after first sound")
     parser.add_argument("--video-delay-ms", type=float, default=0.0, help="pictures leave so much later")
+    parser.add_argument("--steps", type=int, help="of the decoder, whatever a session asks for; 0: none")
+    parser.add_argument("--trace", type=Path, help="a file for the moments of each sound's way (bench.trace)")
     options = parser.parse_args()
     if options.video_delay_ms:
         # The fault is put in from outside, so that the server has no switch for it.
         player: object = server.player
         setattr(player, "PictureTrack", late_pictures(options.video_delay_ms / 1000))  # noqa: B010
+    if options.trace:
+        live: object = server.live
+        setattr(live, "LiveFace", traced(options.trace))  # noqa: B010
     inner = engine_of(options.fake, options.size, options.capacity)
 
     def engine() -> Engine:
-        return MarkedEngine(inner(), options.stall_at, options.stall_s)
+        return MarkedEngine(inner(), options.stall_at, options.stall_s, options.steps)
 
     with tempfile.TemporaryDirectory() as folder:
         settings = ServerSettings(

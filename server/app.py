@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
@@ -18,6 +19,8 @@ from server.settings import ServerSettings
 from server.tts.base import Voices
 from sonic_stream.engine.base import Engine
 from sonic_stream.errors import MissingPieceError, SonicError
+
+_log = logging.getLogger(__name__)
 
 
 def create_app(
@@ -50,7 +53,7 @@ def create_app(
             await asyncio.gather(warming, return_exceptions=True)
             await hub.close()
 
-    app = FastAPI(title="Sonic Stream", lifespan=life, docs_url="/api/docs", redoc_url=None)
+    app = FastAPI(title="Sonic Stream", lifespan=life, docs_url=None, redoc_url=None)
     errors.install(app)
     app.add_middleware(errors.Limits, settings=settings)
     app.include_router(routes.api)
@@ -71,13 +74,20 @@ def create_app(
     async def page() -> FileResponse:
         return FileResponse(settings.static_dir / "index.html")
 
+    @app.get("/api/docs", include_in_schema=False)
+    async def reference() -> FileResponse:
+        # The framework's own page loads its script from elsewhere, so it is empty without the internet.
+        return FileResponse(settings.static_dir / "reference.html")
+
     app.mount("/static", StaticFiles(directory=settings.static_dir), name="static")
     return app
 
 
 async def _warm(hub: Hub) -> None:
     """Reads the first portrait while nobody is there yet, so that the first visitor need not wait."""
-    with suppress(SonicError):
+    try:
         portrait = hub.portraits.find(None)
         await hub.bridge.loaded()
         await hub.bridge.prepare(await hub.portraits.identity(portrait))
+    except SonicError as error:  # the page tells a visitor the same; the operator is told before
+        _log.warning("The portrait to begin with cannot be used yet: %s", error)

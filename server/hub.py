@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from server.backdrop import Backdrops
 from server.bridge import EngineBridge
 from server.ears import Hearing
-from server.live import LiveFace, Surroundings, Wishes, open_face
+from server.live import LiveFace, open_face
 from server.metrics import Metrics
 from server.portraits import BUNDLED, IdentityFactory, Portraits
 from server.registry import Registry
@@ -21,6 +21,7 @@ from server.schemas import Offer
 from server.services import Chat, Transcription
 from server.settings import ServerSettings
 from server.tts.base import Voices
+from server.wishes import Surroundings, Wishes
 from sonic_stream.config import CONTROL_NAMES, check_value, map_steps
 from sonic_stream.engine.base import Engine
 from sonic_stream.errors import BadInputError

@@ -11,31 +11,27 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-from server.bridge import EngineBridge, Painted
+from server.bridge import Painted
 from server.conversation import Conversation
-from server.ears import Ears, Hearing
+from server.ears import Ears
 from server.peer import Peer
 from server.player import Player
-from server.services import Chat, Transcription
-from server.settings import ServerSettings
-from server.speech import Observe, Speaker, Text
+from server.speech import Speaker, Text
 from server.telling import Teller
-from server.tts.base import Voices
 from server.viewers import Viewers
+from server.wishes import Mode, Surroundings, VoiceInterrupt, Wishes
 from sonic_stream.errors import BusyError, SonicError
-from sonic_stream.stream.session import LiveSession, State
+from sonic_stream.stream.events import State
+from sonic_stream.stream.session import LiveSession
 from sonic_stream.stream.visemes import mouth_shape
 from sonic_stream.timebase import FPS, TICK_RATE, seconds
 from sonic_stream.types import F32, U8, Controls, Identity
 
 logger = logging.getLogger(__name__)
 
-Mode = Literal["assistant", "streamer"]
-VoiceInterrupt = Literal["off", "stop", "resume"]
-"""What the user's voice does to a face that speaks: nothing; stop it; stop it and keep the rest."""
 STATS_EVERY_S = 0.5
 
 
@@ -43,28 +39,6 @@ class NothingKeptError(SonicError):
     """There is nothing that could be resumed."""
 
     http_status = 409
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all sessions of a server share."""
-
-    bridge: EngineBridge
-    settings: ServerSettings
-    voices: Voices
-    hearing: Hearing
-    chat: Chat | None = None
-    transcription: Transcription | None = None
-    observe: Observe = lambda stage, seconds: None
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """How somebody wants a session."""
-
-    mode: Mode
-    controls: Controls
-    voice_interrupt: VoiceInterrupt = "stop"
 
 
 class LiveFace:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 LONGEST_HOLE: Ticks = TICK_RATE // 10
 """A longer hole is a pause, not a loss."""
+
+PACKET_MS = 10
+"""What the browser is asked to put into a packet: half of what it would, hence 10 ms less to wait."""
 
 _SEQUENCE = 1 << 16
 
@@ -50,6 +54,11 @@ class InOrderBuffer:
 def without_delay(receiver: RTCRtpReceiver) -> None:
     """Makes an audio receiver hand packets on as they come; call it before it runs."""
     setattr(receiver, "_RTCRtpReceiver__jitter_buffer", InOrderBuffer())  # noqa: B010 - a private name
+
+
+def with_short_packets(sdp: str) -> str:
+    """An SDP answer that asks for packets of `PACKET_MS` of sound."""
+    return re.sub(r"(?ms)^m=audio .*?(?=^m=|\Z)", rf"\g<0>a=ptime:{PACKET_MS}\r\n", sdp)
 
 
 def to_mono(frame: AudioFrame) -> F32:

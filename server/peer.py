@@ -23,7 +23,7 @@ from aiortc.mediastreams import VIDEO_CLOCK_RATE
 
 from server.clock import MediaClock
 from server.ice import configuration, limit_gathering
-from server.microphone import Microphone, without_delay
+from server.microphone import Microphone, with_short_packets, without_delay
 from server.sender import Watcher, tune_sender
 from server.skew import SkewMeter
 from server.tracks import PictureTrack, VoiceTrack
@@ -122,7 +122,7 @@ class Peer:
             # aiortc parses foreign text here and lets whatever goes wrong out, also AssertionError.
             logger.info("an offer could not be answered: %r", error)
             raise BadInputError(f"The SDP offer could not be understood ({error or 'malformed'}).") from error
-        return str(connection.localDescription.sdp)
+        return with_short_packets(str(connection.localDescription.sdp))
 
     def send(self, message: dict[str, Any]) -> None:
         """JSON to the browser, if it listens."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import ssl
@@ -76,7 +77,7 @@ def server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
     for name, path in (("certificate", settings.ssl_certfile), ("key", settings.ssl_keyfile)):
         if path is not None and not path.is_file():
             raise BadInputError(f"There is no {name} file at {path}.")
-    return uvicorn.Config(
+    config = uvicorn.Config(
         app,
         log_level="warning",
         ws_max_size=2 * 1024 * 1024,
@@ -85,6 +86,15 @@ def server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
         ssl_certfile=settings.ssl_certfile,
         ssl_keyfile=settings.ssl_keyfile,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    return config
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a message of uvicorn's is worth telling: not the traceback of a request that was given up
+    because the server ends."""
+    gone = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not gone and not str(record.msg).startswith("Cancel ")
 
 
 def _listen(host: str, port: int) -> socket.socket:

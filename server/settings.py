@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.endpoints import Endpoint
-from sonic_stream.stream.session import SessionSettings
+from sonic_stream.stream.settings import SessionSettings
 from sonic_stream.types import Controls, PortraitSettings
 
 

@@ -18,7 +18,8 @@ from server.telling import Teller
 from server.tts.base import Sound, Voices
 from server.tts.sentences import sentences
 from sonic_stream.errors import BusyError, SonicError
-from sonic_stream.stream.session import Event, LiveSession
+from sonic_stream.stream.events import Event
+from sonic_stream.stream.session import LiveSession
 from sonic_stream.timebase import TICK_RATE, Ticks, seconds
 from sonic_stream.types import F32, U8
 

@@ -3,6 +3,7 @@ without any model. They hum, always answer the same and always understand the sa
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import socket
@@ -117,3 +118,16 @@ async def standing_in() -> AsyncIterator[StandIn]:
     finally:
         server.should_exit = True
         await task
+
+
+def main() -> None:
+    """Serves until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m server.standin_services", description=__doc__)
+    parser.add_argument("--port", type=int, default=8020)
+    options = parser.parse_args()
+    print(f"Stand-ins for chat, speech and transcription at http://127.0.0.1:{options.port}/v1", flush=True)
+    uvicorn.run(StandIn(delay_s=0.02).app(), port=options.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

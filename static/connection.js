@@ -5,18 +5,21 @@
 
 import * as api from "./api.js";
 import { Hush } from "./hush.js";
+import { Lipsync } from "./lipsync.js";
 import { Traffic } from "./traffic.js";
 
 const PING_MS = 2000;
-const MEASURE_MS = 1000;
+const MEASURE_MS = 500;
 const SILENCE_MS = 4500; // the server tells something twice a second
 const CONNECT_MS = 12000;
-const JITTER_TARGET_MS = 100; // keeps sound and picture aligned from the third second on
+
+// How long a receiver keeps what comes, at least.
+export function letWait(receiver, wait_ms) {
+  if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = wait_ms;
+  else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = wait_ms / 1000;
+}
 
 export function receiveInto(video, stream, event) {
-  const receiver = event.receiver;
-  if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = JITTER_TARGET_MS;
-  else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = JITTER_TARGET_MS / 1000;
   stream.addTrack(event.track);
   if (video.srcObject !== stream) video.srcObject = stream;
 }
@@ -33,6 +36,7 @@ export class Connection extends EventTarget {
     this.timers = [];
     this.traffic = new Traffic();
     this.hush = new Hush(this.stream);
+    this.lipsync = new Lipsync();
     this.pc = new RTCPeerConnection({ iceServers });
   }
 
@@ -48,6 +52,7 @@ export class Connection extends EventTarget {
     pc.addTransceiver("video", { direction: "recvonly" });
     this.listen(pc.createDataChannel("control"));
     pc.ontrack = (event) => {
+      this.letWait(this.lipsync.waits);
       receiveInto(this.video, this.stream, event);
       this.video.play().catch((error) => this.tell("silent", { name: error.name }));
     };
@@ -105,10 +110,15 @@ export class Connection extends EventTarget {
     const measured = this.traffic.read(await this.pc.getStats());
     if (!measured || this.closed) return;
     this.hush.waits_ms = measured.sound_ms;
+    this.letWait(this.lipsync.update(measured));
     const server_ms = this.server?.latency_p50_ms || 0;
     const latency_ms = server_ms + measured.way_ms + measured.browser_ms;
     const skew_ms = measured.skew_ms ?? this.server?.skew_ms ?? null;
     this.tell("stats", { ...measured, server_ms, latency_ms, skew_ms });
+  }
+
+  letWait(waits) {
+    for (const receiver of this.pc.getReceivers()) letWait(receiver, waits[receiver.track.kind]);
   }
 
   // `final`: trying again would not help.

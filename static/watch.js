@@ -1,9 +1,10 @@
 // Watches a running session over WHEP, and again whenever it ends or the connection fails.
 
 import * as api from "./api.js";
-import { receiveInto } from "./connection.js";
+import { letWait, receiveInto } from "./connection.js";
 
 const AGAIN_MS = 2000;
+const WAIT_MS = 100; // who only watches is in no hurry; the same for both keeps sound and picture together
 
 export class Watcher extends EventTarget {
   constructor(video, iceServers) {
@@ -21,6 +22,7 @@ export class Watcher extends EventTarget {
       pc.addTransceiver("audio", { direction: "recvonly" });
       pc.addTransceiver("video", { direction: "recvonly" });
       pc.ontrack = (event) => {
+        letWait(event.receiver, WAIT_MS);
         receiveInto(this.video, stream, event);
         this.video.play().catch(() => this.dispatchEvent(new Event("silent")));
       };

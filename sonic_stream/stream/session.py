@@ -4,93 +4,32 @@
 
 The caller owns the clock (`now`, Ticks since the first slot), the engine and everything that sends. Every
 hop that is due is handed out by `due`; idle hops keep the face alive when nobody speaks, asked for just in
-time, so that real sound never queues behind them. An engine that is too slow for 25 pictures a second
-still hears every hop; those it has no time for are handed out with `paint` off.
+time, so that real sound never queues behind them. On a machine that is too slow pictures are asked for
+without the decoder (`economy`). An engine that is still too slow for 25 a second hears every hop; those it
+has no time for are handed out with `paint` off.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from sonic_stream.engine.base import HopInput
 from sonic_stream.errors import BadInputError
 from sonic_stream.stream.align import AlignBuffer, Piece, Unit
-from sonic_stream.stream.delay import DelayEstimator, DelaySettings
+from sonic_stream.stream.catchup import CatchUp
+from sonic_stream.stream.delay import DelayEstimator
+from sonic_stream.stream.economy import Economy
+from sonic_stream.stream.events import Event, State
+from sonic_stream.stream.settings import SessionSettings
 from sonic_stream.stream.splice import fade_in
 from sonic_stream.stream.stats import StreamStats, percentile, to_ms
 from sonic_stream.stream.timeline import IDLE_HOP, Hop, InputTimeline
-from sonic_stream.timebase import FRAME_TICKS, TICK_RATE, Ticks, seconds
+from sonic_stream.timebase import FRAME_TICKS, Ticks
 from sonic_stream.types import F32, Controls
 
 PictureT = TypeVar("PictureT")
-
-
-class State(Enum):
-    IDLE = "idle"
-    SPEAKING = "speaking"
-    DRAINING = "draining"
-    """The utterance is complete and the rest of it plays."""
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class SessionSettings:
-    """Limits of one session, in Ticks."""
-
-    run_ahead: Ticks = 3 * FRAME_TICKS
-    """Sound that is there early is handed to the engine this much before the delay asks for it."""
-    queue_limit: Ticks = 2 * TICK_RATE
-    """A scripted source (a TTS) is asked to wait beyond this."""
-    live_backlog_limit: Ticks = TICK_RATE
-    """A live source's sound beyond this is given up."""
-    busy_limit: int = 3
-    """Pictures the engine may have in hand; one less when it is slower than real time."""
-    stall_limit: int = 25
-    """Hops it may have in hand in all: beyond that it stands still, and so does the sound."""
-    hold_slots: int = 3
-    """Slots a starved face is held before it eases into idling."""
-    patience: Ticks = 3 * FRAME_TICKS
-    """A tail shorter than a hop waits this long for the rest of it."""
-    excess: Ticks = 3 * FRAME_TICKS // 2
-    """Delay above the target that is tolerated in live speech ..."""
-    excess_silent: Ticks = 5 * FRAME_TICKS // 4
-    """... and where nobody speaks, so that a hop can be left out ..."""
-    excess_for: Ticks = TICK_RATE // 2
-    """... for this long."""
-    shorten_every: Ticks = 3 * TICK_RATE // 10
-    """Within speech at most one cut (5-15 ms) in this time: 5 % at the most."""
-    pause_slots: int = 15
-    """A live speaker who is silent this long has finished."""
-    delay: DelaySettings = field(default_factory=DelaySettings)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something a listener may want to know: `kind` in `speaking_started`, `speaking_finished`, `underrun`,
-    `mark`.
-
-    `at` is the media time of the slot, `position` how much of the utterance had played.
-    """
-
-    kind: str
-    at: Ticks
-    position: Ticks = 0
-    interrupted: bool = False
-    mark: object = None
-    """What `LiveSession.mark` was given."""
-
-    def as_dict(self) -> dict[str, object]:
-        told: dict[str, object] = {
-            "type": self.kind,
-            "at_s": round(seconds(self.at), 3),
-            "position_s": round(seconds(self.position), 3),
-        }
-        if self.kind == "speaking_finished":
-            told["interrupted"] = self.interrupted
-        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +38,7 @@ class _Handed:
 
     pts: Ticks
     paint: bool
+    plain: bool
     late: Ticks
 
 
@@ -125,9 +65,9 @@ class LiveSession(Generic[PictureT]):
         self._content: Ticks = 0  # content time of the next hop
         self._in_hand: deque[_Handed] = deque()
         self._works: deque[Ticks] = deque(maxlen=25)
+        self._economy = Economy(self._settings.economy)
         self._last_push: Ticks = 0
-        self._excess_since: Ticks | None = None
-        self._last_cut: Ticks = 0
+        self._catch_up = CatchUp(self._timeline, self.stats, self._settings.catch_up)
         self._last_was_speech = False
         self._handed_out = 0  # hops of the utterance that is being handed out
         self._speaking = False
@@ -218,7 +158,7 @@ class LiveSession(Generic[PictureT]):
         self.align.flush(self.epoch + 1, self._content - self._lookahead)
         self._last_was_speech = False
         self._handed_out = 0
-        self._excess_since = None
+        self._catch_up.restart()
         if self._speaking:
             self._finish(now, interrupted=True)
         return self.epoch
@@ -240,7 +180,7 @@ class LiveSession(Generic[PictureT]):
             hop = self._choose(now)
             if hop is None:
                 return hops
-            hops.append(self._hand_out(hop, now))
+            hops.append(self._hand_out(hop, now, len(hops)))
             assert self._content > before
 
     def next_due(self, now: Ticks) -> Ticks:
@@ -259,7 +199,7 @@ class LiveSession(Generic[PictureT]):
         if hop is None:
             return self._choose_idle(lead, target)
         if self._live:
-            self._hold_close(lead, target, now)
+            self._catch_up.hold_close(lead - target, now)
             hop = self._timeline.peek()
             if hop is None:
                 return None
@@ -317,28 +257,9 @@ class LiveSession(Generic[PictureT]):
         if spare >= FRAME_TICKS:
             self.align.skip_idle(spare // FRAME_TICKS)
 
-    def _hold_close(self, lead: Ticks, target: Ticks, now: Ticks) -> None:
-        """Wins back delay beyond the target: silent hops are left out, speech is cut by a few ms."""
-        excess = lead - target + (self._timeline.ready - 1) * FRAME_TICKS
-        hop = self._timeline.peek()
-        silent = hop is not None and hop.silent
-        if excess <= (self._settings.excess_silent if silent else self._settings.excess):
-            self._excess_since = None
-            return
-        if self._excess_since is None:
-            self._excess_since = now
-        if now - self._excess_since < self._settings.excess_for:
-            return
-        if hop is not None and silent:
-            if not hop.is_last:
-                self._timeline.take()
-                self.stats.trimmed += 1
-        elif now - self._last_cut >= self._settings.shorten_every and self._timeline.shorten_next(now):
-            self._last_cut = now
-            self.stats.shortened += 1
-
-    def _hand_out(self, hop: Hop, now: Ticks) -> HopInput:
-        """Puts the hop's sound in line and makes the engine's work of it."""
+    def _hand_out(self, hop: Hop, now: Ticks, before: int) -> HopInput:
+        """Puts the hop's sound in line and makes the engine's work of it; `before` it others were handed out
+        in the same instant."""
         lead = self._lead(now)
         content, self._content = self._content, self._content + FRAME_TICKS
         joined = hop.heard if self._last_was_speech or not hop.speech else fade_in(hop.heard)
@@ -359,9 +280,11 @@ class LiveSession(Generic[PictureT]):
         paint = not self._is_busy
         self.stats.unpainted += not paint
         # A hop handed out early may take longer by as much: that is no lateness.
-        early = max(0, lead - self.target - FRAME_TICKS)
-        self._in_hand.append(_Handed(content, paint, hop.late - early))
-        return HopInput(self._slot, content, hop.model, self.controls, self.epoch, paint=paint)
+        early = max(0, lead - self.target - FRAME_TICKS, before * FRAME_TICKS)
+        plain = self._economy.plain
+        controls = replace(self.controls, inference_steps=0) if plain else self.controls
+        self._in_hand.append(_Handed(content, paint, plain, hop.late - early))
+        return HopInput(self._slot, content, hop.model, controls, self.epoch, paint=paint)
 
     def plays_at(self, pts: Ticks, now: Ticks) -> Ticks:
         """The media time at which content `pts` will be seen, if nothing stops."""
@@ -378,6 +301,7 @@ class LiveSession(Generic[PictureT]):
         if picture is None:
             return False
         self._works.append(work)
+        self._economy.note(work, handed.plain, self._live and self._timeline.is_open)
         self._delay.add(max(0, handed.late + took))
         return self.align.put_picture(pts, picture, epoch)
 
@@ -433,6 +357,7 @@ class LiveSession(Generic[PictureT]):
             "target_ms": to_ms(self.target),
             "stock_ms": to_ms(self.align.level),
             "work_ms": to_ms(self._work),
+            "plain": self._economy.plain,
             "queued_ms": to_ms(self._timeline.queued),
             **self.stats.as_dict(),
         }

@@ -17,7 +17,8 @@ HEARD_PER_MODEL = FRAME_TICKS // HOP_SAMPLES
 """Samples that are heard for each one the model hears."""
 
 _CROSSFADE = 80  # 5 ms at 16 kHz
-_SHORTEST_CUT, _LONGEST_CUT = 80, 240  # 5 and 15 ms at 16 kHz: one pitch period of nearly every voice
+SHORTEST_CUT, LONGEST_CUT = TICK_RATE // 200, 3 * TICK_RATE // 200
+"""5 and 15 ms at 48 kHz: one pitch period of nearly every voice."""
 
 
 def fade_in(samples: F32, length: int = FADE_SAMPLES) -> F32:
@@ -40,17 +41,18 @@ def bridge_to_silence(last: F32, length: int, fade: int = FADE_SAMPLES) -> F32:
     return out
 
 
-def best_cut(model: F32) -> tuple[int, int]:
+def best_cut(model: F32, shortest: int, longest: int) -> tuple[int, int]:
     """Where a short piece can be taken out of `model` (16 kHz) with the least damage: (start, length).
 
-    The `length` samples from `start` on go; the 5 ms from `start` and the 5 ms from `start + length` look
-    alike, so that a cross-fade joins them (the idea of WSOLA, Verhelst and Roelands 1993).
+    `shortest` and `longest` are samples at 16 kHz. The `length` samples from `start` on go; the 5 ms from
+    `start` and the 5 ms from `start + length` look alike, so that a cross-fade joins them (the idea of WSOLA,
+    Verhelst and Roelands 1993).
     """
-    start = max(0, len(model) - _LONGEST_CUT - _CROSSFADE) // 2
+    start = max(0, len(model) - longest - _CROSSFADE) // 2
     here = model[start : start + _CROSSFADE]
-    best, best_length = -2.0, _SHORTEST_CUT
+    best, best_length = -2.0, shortest
     energy = float(here @ here) + 1e-9
-    for length in range(_SHORTEST_CUT, min(_LONGEST_CUT, len(model) - start - _CROSSFADE) + 1, 2):
+    for length in range(shortest, min(longest, len(model) - start - _CROSSFADE) + 1, 2):
         there = model[start + length : start + length + _CROSSFADE]
         likeness = float(here @ there) / float(np.sqrt(energy * (float(there @ there) + 1e-9)))
         if likeness > best:
@@ -66,8 +68,11 @@ def cut(samples: F32, start: int, length: int, crossfade: int) -> F32:
     return np.concatenate([samples[:start], joint, samples[start + length + n :]]).astype(np.float32)
 
 
-def shorten(heard: F32, model: F32) -> tuple[F32, F32]:
-    """Both forms of one piece of sound, 5 to 15 ms shorter; `heard` is 48 kHz, `model` 16 kHz."""
-    start, length = best_cut(model)
+def shorten(
+    heard: F32, model: F32, longest: int = LONGEST_CUT, shortest: int = SHORTEST_CUT
+) -> tuple[F32, F32]:
+    """Both forms of one piece of sound, `shortest` to `longest` samples at 48 kHz shorter; `heard` is 48 kHz,
+    `model` 16 kHz."""
     by = HEARD_PER_MODEL
+    start, length = best_cut(model, shortest // by, longest // by)
     return cut(heard, start * by, length * by, _CROSSFADE * by), cut(model, start, length, _CROSSFADE)

@@ -14,7 +14,7 @@ import numpy as np
 
 from sonic_stream.media.resample import StreamResampler
 from sonic_stream.stream.delay import ArrivalClock
-from sonic_stream.stream.splice import HEARD_PER_MODEL, shorten
+from sonic_stream.stream.splice import HEARD_PER_MODEL, LONGEST_CUT, SHORTEST_CUT, shorten
 from sonic_stream.timebase import FRAME_TICKS, HOP_SAMPLES, MODEL_RATE_HZ, TICK_RATE, Ticks
 from sonic_stream.types import F32
 
@@ -66,6 +66,7 @@ class InputTimeline:
         self._handed: deque[tuple[int, Ticks]] = deque()  # (48 kHz samples before it, when it came)
         self._position = 0  # 48 kHz samples of this utterance already cut into hops
         self._pushed = 0  # 48 kHz samples of this utterance, waiting or cut
+        self._packet: Ticks = 0
         self._open = False
         self._marks: deque[tuple[int, object]] = deque()  # (48 kHz samples before it, what it says)
 
@@ -86,8 +87,13 @@ class InputTimeline:
 
     @property
     def rest(self) -> Ticks:
-        """Sound that does not fill a hop yet."""
-        return len(self._heard)
+        """Sound that does not fill a hop yet, as far as both of its forms are there."""
+        return min(len(self._heard), len(self._model) * HEARD_PER_MODEL)
+
+    @property
+    def packet(self) -> Ticks:
+        """The length of the piece that was pushed last."""
+        return self._packet
 
     def push(self, samples: F32, rate_hz: int, now: Ticks) -> None:
         """More sound: float32 [N] mono -1..1 at `rate_hz`. Errors: `BadInputError` for the rate."""
@@ -97,6 +103,7 @@ class InputTimeline:
             self._rate_hz, self._to_heard, self._to_model = rate_hz, to_heard, to_model
         if not self._open:
             self._begin(now)
+        self._packet = len(samples) * TICK_RATE // rate_hz
         self._feed(samples, now, last=False)
 
     def mark(self, what: object, ahead: Ticks = 0) -> None:
@@ -171,16 +178,18 @@ class InputTimeline:
     def peek(self) -> Hop | None:
         return self._hops[0] if self._hops else None
 
-    def shorten_next(self, now: Ticks) -> bool:
-        """Takes 5 to 15 ms out of the next hop, where it is least heard; what follows moves up.
+    def shorten_next(self, now: Ticks, longest: Ticks = LONGEST_CUT) -> Ticks:
+        """Takes 5 ms to `longest` out of the next hop, where it is least heard; what follows moves up.
 
-        False when no hop is complete or the utterance has ended.
+        Out of a silent hop all of `longest` is taken. Returns how much; 0 when no hop is complete or the
+        utterance has ended.
         """
-        if not self._hops or not self._open:
-            return False
+        if not self._hops or not self._open or longest < SHORTEST_CUT:
+            return 0
         hops = list(self._hops)
         self._hops.clear()
-        heard, model = shorten(hops[0].heard, hops[0].model)
+        shortest = longest if hops[0].silent else SHORTEST_CUT
+        heard, model = shorten(hops[0].heard, hops[0].model, longest, shortest)
         removed = FRAME_TICKS - len(heard)
         self._heard = np.concatenate([heard, *(hop.heard for hop in hops[1:]), self._heard])
         self._model = np.concatenate([model, *(hop.model for hop in hops[1:]), self._model])
@@ -194,7 +203,7 @@ class InputTimeline:
         count = min(len(self._heard) // FRAME_TICKS, len(self._model) // HOP_SAMPLES)
         for i in range(count):
             self._cut_hop(now, late=hops[min(i, len(hops) - 1)].late)
-        return True
+        return removed
 
     def drop_oldest(self, hops: int) -> int:
         """Gives up to `hops` complete hops away unheard; returns how many."""

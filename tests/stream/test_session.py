@@ -15,7 +15,8 @@ from sonic_stream.engine.base import HopInput
 from sonic_stream.engine.fake import FakeEngine, read_code
 from sonic_stream.errors import BadInputError
 from sonic_stream.stream.align import Unit
-from sonic_stream.stream.session import Event, LiveSession, State
+from sonic_stream.stream.events import Event, State
+from sonic_stream.stream.session import LiveSession
 from sonic_stream.timebase import FRAME_TICKS, PACKET_TICKS, Ticks, seconds, ticks
 from sonic_stream.types import U8, Controls, Identity
 

@@ -135,7 +135,8 @@ async def test_the_interface_describes_itself_completely(running):
     watch = told["paths"]["/api/sessions/{session_id}/whep"]["post"]
     assert "application/sdp" in watch["requestBody"]["content"]
     assert "application/sdp" in watch["responses"]["201"]["content"]
-    assert (await running.http.get("/api/docs")).status_code == 200
+    reference = await running.http.get("/api/docs")
+    assert reference.status_code == 200 and "https://" not in reference.text  # it works without the internet
 
 
 class TestSkew:

@@ -33,7 +33,7 @@ async def test_a_bad_first_portrait_is_told_and_a_waiting_request_leaves_no_trac
     config.timeout_graceful_shutdown = 1
     server = uvicorn.Server(config)
     caplog.set_level(logging.WARNING)
-    logging.getLogger("uvicorn.error").propagate = True
+    logging.getLogger("uvicorn.error").addHandler(caplog.handler)  # its messages do not reach the root
     listening = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     port = listening.getsockname()[1]

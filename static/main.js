@@ -33,6 +33,8 @@ const writing = new Writing({
   form: $("composer"), text: $("text"), voice: $("voice"), verb: $("verb"), button: $("speak"), live,
 });
 let offers = { assistant: false, hears: false };
+let serverIsNew = false;
+let askingWhy = 0;
 window.sonicStream = { live, gallery }; // for scripts that drive the page
 
 // -- words -------------------------------------------------------------------------------------------------
@@ -44,6 +46,8 @@ const isTouch = matchMedia("(pointer: coarse)").matches;
 
 function hint() {
   const streamer = live.wish.mode === "streamer";
+  if (live.state === "connecting" && serverIsNew)
+    return "The server has just been started and gets ready. The very first start takes up to a minute.";
   if (live.state === "connecting" || live.state === "reconnecting") return "";
   if (!live.isOn)
     return streamer
@@ -106,7 +110,16 @@ async function hush() {
   if (answer) $("resume").hidden = !answer.kept;
 }
 
+// Why connecting takes long: a server that loads, or reads its first portrait.
+async function askWhyItTakes() {
+  const health = await api.health().catch((error) => ({ uptime_s: error.status === 503 ? 0 : Infinity }));
+  serverIsNew = health.uptime_s < 120;
+  draw();
+}
+
 live.addEventListener("state", ({ detail }) => {
+  clearTimeout(askingWhy);
+  if (detail.state === "connecting") askingWhy = setTimeout(askWhyItTakes, 1500);
   if (!live.isOn) {
     $("frame").classList.remove("live");
     captions.clear();

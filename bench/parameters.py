@@ -1,6 +1,6 @@
 """Measures what each parameter of a render does, by tracking the rendered pictures again.
 
-    python -m bench.parameters [--seconds 5] [--portraits mira,juno,tariq] [--figure] [--write]
+    python -m bench.parameters [--seconds 3] [--portraits mira,juno,tariq] [--figure] [--write]
 
 Every bundled portrait speaks the bundled voice once for each value. Lips, lids and head are tracked in the
 pictures, so a figure is what is seen, not what was asked. `--figure` draws docs/parameters.jpg, `--write`
@@ -12,129 +12,48 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from bench.picture import lids_of, lips_of
-from sonic_stream.config import RESOLUTIONS, settle
-from sonic_stream.engine.local import LocalEngine
-from sonic_stream.face import IdentityCache
-from sonic_stream.face.fit import HeadFitter
-from sonic_stream.face.head import load_head
+from bench.parameters_stage import Clip, Seen, Stage, see, slope, unmoved
+from sonic_stream.config import RESOLUTIONS
 from sonic_stream.face.tracker import TrackedFace, shared_tracker
 from sonic_stream.media.image import load_image
-from sonic_stream.offline import Parts, bundled
-from sonic_stream.offline.animate import animate
-from sonic_stream.offline.hops import file_hops
-from sonic_stream.offline.job import expand_given, parse_duration, prepare
-from sonic_stream.types import CHANNEL_INDEX, F32, U8, Identity
+from sonic_stream.offline import bundled
+from sonic_stream.offline.job import expand_given
+from sonic_stream.types import CHANNEL_INDEX
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-GAINS = (0.0, 0.5, 0.8, 1.0, 1.1, 1.2)
+GAINS = (0.0, 0.5, 1.0, 1.1, 1.2)
 MOTIONS = (0.0, 0.5, 1.0, 1.1, 1.5)
 RATIOS = (0.05, 0.15, 0.2, 0.3, 0.5, 1.0)
 
 
-@dataclass(frozen=True)
-class Clip:
-    """Pictures uint8 [T, S, S, 3] and their motion float32 [T, M]."""
-
-    identity: Identity
-    images: U8
-    motion: F32
-    core_ms: float
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a tracker sees in a clip, float32 [T] each."""
-
-    gap: F32
-    width: F32
-    lids: F32
-    turn: F32
-    """[T, 3] yaw, pitch, roll in degrees."""
-
-
-class Stage:
-    """One engine and one cache for all clips of a bench."""
-
-    def __init__(self, seconds: float) -> None:
-        engine, known = LocalEngine.load(), IdentityCache()
-        self.parts = Parts(engine=lambda _: engine, identify=known.identify)
-        self.seconds = seconds
-
-    def clip(self, portrait: str | Path, **settings: Any) -> Clip:
-        duration = parse_duration(settings.pop("duration", self.seconds))
-        job = prepare(portrait, "hello", settle(settings), duration, None, self.parts, lambda _: None)
-        hops = file_hops(job.sound.blocks(), job.length)
-        controls = job.settings.controls
-        images, motion = [], []
-        begin = time.process_time()
-        for result in animate(
-            job.engine, job.identity, hops, job.count, controls, fps=job.settings.output.fps
-        ):
-            images.append(job.whole.lay(result.video.image) if job.whole else result.video.image)
-            motion.append(result.motion.coeffs)
-        core_ms = 1e3 * (time.process_time() - begin) / job.count
-        return Clip(job.identity, np.stack(images), np.stack(motion), core_ms)
-
-
-@cache
-def fitter() -> HeadFitter:
-    return HeadFitter(load_head())
-
-
-def see(clip: Clip) -> Seen:
-    """Tracks every picture; one in which the face is lost counts like the one before."""
-    landmarks = clip.identity.landmarks
-    face = TrackedFace(np.c_[landmarks, np.zeros(len(landmarks))].astype(np.float32))
-    rows = []
-    for image in clip.images:
-        face = shared_tracker().refine(image, face) or face
-        fit = fitter().fit(face.points[:, :2])
-        gap, width = lips_of(face.points)
-        rows.append((gap, width, lids_of(face.points), *np.degrees([fit.yaw, fit.pitch, fit.roll])))
-    table = np.array(rows, np.float32)
-    return Seen(table[:, 0], table[:, 1], table[:, 2], table[:, 3:])
-
-
-def slope(a: F32, b: F32) -> float:
-    """How much `b` moves for each unit `a` moves."""
-    a, b = a - a.mean(), b - b.mean()
-    return float(a @ b / max(float(a @ a), 1e-12))
-
-
-def unmoved(lips: F32, turn: F32, base: F32) -> float:
-    """Slope of `lips` over `base`, with what the tracker makes of the head's turning taken out."""
-    turned = turn - turn.mean(0)
-    columns = np.c_[base - base.mean(), turned, turned**2, np.ones(len(base))]
-    solved, *_ = np.linalg.lstsq(columns, lips, rcond=None)
-    return float(solved[0])
-
-
-def gains(stage: Stage, portraits: list[str]) -> dict[str, dict[float, float]]:
+def gains(stage: Stage, portraits: list[str]) -> dict[str, Any]:
     """`dynamic_scale`: tracked opening of the lips against that at 1.0, and the head beside it."""
     opening: dict[float, list[float]] = {}
     head: dict[float, list[float]] = {}
     for name in portraits:
-        base = see(stage.clip(name))
+        _, base = stage.usual(name)
         for gain in GAINS:
             seen = base if gain == 1.0 else see(stage.clip(name, dynamic_scale=gain))
             opening.setdefault(gain, []).append(slope(base.gap, seen.gap))
             head.setdefault(gain, []).append(float(seen.turn.std(0).sum() / base.turn.std(0).sum()))
-    return {"opening": _means(opening), "head": _means(head)}
+    return {
+        "opening": _means(opening),
+        "opening_between": _ranges(opening),
+        "head": _means(head),
+        "monotone": _monotone(opening),
+    }
 
 
-def motions(stage: Stage, portraits: list[str]) -> dict[str, dict[float, float]]:
+def motions(stage: Stage, portraits: list[str]) -> dict[str, Any]:
     """`motion_scale`: tracked turning of the head against 1.0, lips beside it, depth of blinks."""
     turning: dict[float, list[float]] = {}
     lips: dict[float, list[float]] = {}
@@ -144,8 +63,9 @@ def motions(stage: Stage, portraits: list[str]) -> dict[str, dict[float, float]]
     for name in portraits:
         still_clip, still = (clip := stage.clip(name, motion_scale=0.0)), see(clip)
         for gain in MOTIONS:
-            clip = still_clip if gain == 0 else stage.clip(name, motion_scale=gain)
-            seen = still if gain == 0 else see(clip)
+            clip, seen = (still_clip, still) if gain == 0 else stage.usual(name)
+            if gain not in (0, 1):
+                seen = see(clip := stage.clip(name, motion_scale=gain))
             turning.setdefault(gain, []).append(float(seen.turn.std(0).sum()))
             lips.setdefault(gain, []).append(unmoved(seen.gap, seen.turn, still.gap))
             asked.setdefault(gain, []).append(
@@ -156,8 +76,10 @@ def motions(stage: Stage, portraits: list[str]) -> dict[str, dict[float, float]]
     return {
         "turning": {gain: value / turn[1.0] for gain, value in turn.items()},
         "lips": _means(lips),
+        "lips_between": _ranges(lips),
         "lips_asked_change": _means(asked),
         "blink": _means(blinks),
+        "monotone": _monotone(turning),
     }
 
 
@@ -204,7 +126,7 @@ def sizes(stage: Stage, name: str) -> dict[int, dict[str, float]]:
 
 def seeds(stage: Stage, name: str) -> dict[str, float]:
     """`seed`: same and other seeds, lips and head."""
-    one, again, other = (stage.clip(name, seed=seed) for seed in (0, 0, 1))
+    (one, _), again, other = stage.usual(name), stage.clip(name, seed=0), stage.clip(name, seed=1)
     mouth = slice(0, CHANNEL_INDEX["blink_left"])
     yaw = CHANNEL_INDEX["yaw"]
     return {
@@ -215,17 +137,25 @@ def seeds(stage: Stage, name: str) -> dict[str, float]:
 
 
 def steps(stage: Stage, name: str) -> dict[int, dict[str, float]]:
-    """`inference_steps`: what painting adds to geometry, and its time; one row where there is no net."""
+    """`inference_steps`: how far the mouth's pixels are from those of one step, and time."""
     available = stage.parts.engine("cpu").steps_available
     found = {}
-    first = None
+    first: np.ndarray | None = None
     for count in (1, 2, 4, 8):
         if count > max(available, 1):
             break
         clip = stage.clip(name, inference_steps=count, duration=1.0)
-        first = clip if first is None else first
-        change = float(np.abs(clip.images.astype(int) - first.images).mean())
-        found[count] = {"core_ms": clip.core_ms, "change_from_1": change}
+        points = clip.identity.landmarks
+        x, y = points[[61, 291, 13, 14]].mean(0).astype(int)
+        reach = int(0.2 * np.linalg.norm(points[10] - points[152]))
+        mouth = clip.images[:, y - reach : y + reach, x - reach : x + reach].astype(np.int16)
+        first = mouth if first is None else first
+        change = np.abs(mouth - first)
+        found[count] = {
+            "core_ms": clip.core_ms,
+            "mouth_change": float(change.mean()),
+            "mouth_change_most": float(np.quantile(change, 0.999)),
+        }
     return found
 
 
@@ -289,6 +219,39 @@ def _means(found: dict[float, list[float]]) -> dict[float, float]:
     return {key: float(np.mean(values)) for key, values in found.items()}
 
 
+def _ranges(found: dict[float, list[float]]) -> dict[float, tuple[float, float]]:
+    """The portraits with the least and the most."""
+    return {key: (min(values), max(values)) for key, values in found.items()}
+
+
+def _monotone(found: dict[float, list[float]]) -> bool:
+    """Whether every portrait shows more of it with each larger value."""
+    return all(
+        before < after
+        for one, next_ in pairwise(sorted(found))
+        for before, after in zip(found[one], found[next_], strict=True)
+    )
+
+
+def promises(found: dict[str, Any]) -> dict[str, Any]:
+    """What the parameters' names promise, as the worst portrait keeps it."""
+    mouth, motion = found["dynamic_scale"], found["motion_scale"]
+    shares = [row["face_share"] for row in found["expand_ratio"].values()]
+    details = [row["detail"] for row in found["min_resolution"].values()]
+    return {
+        "mouth_gain_1.2": [round(value, 3) for value in mouth["opening_between"][1.2]],
+        "motion_lips_change": round(
+            max(abs(value - 1) for pair in motion["lips_between"].values() for value in pair), 3
+        ),
+        "monotone": {
+            "dynamic_scale": mouth["monotone"],
+            "motion_scale": motion["monotone"],
+            "expand_ratio": all(one > next_ for one, next_ in pairwise(shares)),
+            "min_resolution": all(one < next_ for one, next_ in pairwise(details)),
+        },
+    }
+
+
 def table(found: dict[str, Any]) -> str:
     """The measured effects as Markdown."""
     lines = ["| parameter | value | seen in the pictures |", "|---|---|---|"]
@@ -298,20 +261,24 @@ def table(found: dict[str, Any]) -> str:
 
     for gain, opening in found["dynamic_scale"]["opening"].items():
         turn = found["dynamic_scale"]["head"][gain]
-        add("dynamic_scale", f"{gain:g}", f"lips open {opening:.2f} times as far; head turns {turn:.2f}")
+        low, high = found["dynamic_scale"]["opening_between"][gain]
+        what = f"lips open {opening:.2f} times as far ({low:.2f} to {high:.2f}); head turns {turn:.2f}"
+        add("dynamic_scale", f"{gain:g}", what)
     for gain, turning in found["motion_scale"]["turning"].items():
         lips, blink = (found["motion_scale"][key][gain] for key in ("lips", "blink"))
-        what = f"head turns {turning:.2f} times as far; lips {lips:.2f} of a still head's; "
+        low, high = found["motion_scale"]["lips_between"][gain]
+        what = f"head turns {turning:.2f} times as far; lips {lips:.2f} ({low:.2f} to {high:.2f}) of a still "
+        what += "head's; "
         add("motion_scale", f"{gain:g}", what + f"deepest blink {100 * max(blink, 0):.0f} % of the eye")
     for ratio, row in found["expand_ratio"].items():
         add("expand_ratio", f"{ratio:g}", f"the face takes {100 * row['face_share']:.0f} % of the height")
     for size, row in found["min_resolution"].items():
-        what = (
-            f"{100 * row['detail']:.0f} % of the detail of {RESOLUTIONS[-1]}; {row['core_ms']:.0f} core-ms a"
-        )
-        add("min_resolution", size, f"{what} picture before encoding")
+        add("min_resolution", size, f"{100 * row['detail']:.0f} % of the detail of {RESOLUTIONS[-1]}")
     for count, row in found["inference_steps"].items():
-        add("inference_steps", count, f"{row['core_ms']:.0f} core-ms a picture before encoding")
+        what = f"about the mouth values differ from one step's by {row['mouth_change']:.2f} of 255, "
+        what += f"1 in 1000 by more than {row['mouth_change_most']:.0f}"
+        if count > 1:
+            add("inference_steps", count, what)
     seed = found["seed"]
     add("seed", "same", f"pictures differ by {seed['same_seed_difference']:.0f}")
     what = f"lips differ by {seed['lips_difference']:.3f}; the heads' turning correlates by"
@@ -339,7 +306,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--portraits", default=",".join(bundled.portraits()))
     parser.add_argument("--figure", action="store_true", help="draw docs/parameters.jpg")
     parser.add_argument("--write", action="store_true", help="put the table into docs/parameters.md")
@@ -363,12 +330,18 @@ def main() -> None:
         "mood": lambda: moods(stage, names),
         "keep_resolution": lambda: kept(stage, names[0]),
     }
-    found = {key: run() for key, run in measurements.items() if options.only in (None, key)}
+    found = {}
+    for key, run in measurements.items():
+        if options.only in (None, key):
+            found[key] = run()
+            print(f"# {key} {found[key]}", flush=True)
     if options.only is None:
+        found["promises"] = promises(found)
         text = table(found)
         print(text)
         if options.write:
-            write_table(f"{text}\n\n*{options.seconds:g} s of `hello`; portraits: {', '.join(names)}.*")
+            people = f"portraits: {', '.join(names)}; in brackets those that show least and most"
+            write_table(f"{text}\n\n*{options.seconds:g} s of `hello`; {people}.*")
     print(
         json.dumps({**found, "settings": {"seconds": options.seconds, "portraits": names, "voice": "hello"}})
     )

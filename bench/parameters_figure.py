@@ -14,7 +14,7 @@ from bench.parameters import roomy
 from sonic_stream.types import CHANNEL_INDEX, MOODS, U8
 
 if TYPE_CHECKING:
-    from bench.parameters import Clip, Stage
+    from bench.parameters_stage import Clip, Stage
 
 TILE, LABEL, LEFT, GAP, COLUMNS = 190, 20, 132, 4, 6
 PAPER, INK, SOFT = (250, 249, 246), (38, 38, 42), (110, 110, 115)

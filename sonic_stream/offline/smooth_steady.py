@@ -189,16 +189,18 @@ def _warped(window: deque[_Placed], index: int) -> _Placed:
     course_there = np.asarray(placed.path + move, np.float32)
     if float(np.abs(move).max()) < STAYS:
         return _Placed(placed.shot, course_there)
-    picture = TimedPicture(placed.shot.picture.time_s, _sampled(image, -move, cv2.INTER_LANCZOS4))
+    picture = TimedPicture(placed.shot.picture.time_s, _sampled(image, -move))
     return _Placed(Shot(picture, placed.shot.face, placed.shot.begins), course_there)
 
 
-def _sampled(image: U8, away: F32, how: int) -> U8:
+def _sampled(image: U8, away: F32) -> U8:
     """What `image` shows `away` (px by cell, [rows, columns, 2]) from each place."""
     height, width = image.shape[:2]
     dense = cv2.resize(away, (width, height), interpolation=cv2.INTER_CUBIC)
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    moved = cv2.remap(image, x + dense[..., 0], y + dense[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.remap(
+        image, x + dense[..., 0], y + dense[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(moved, np.uint8)
 
 
@@ -250,7 +252,7 @@ def _laid(other: _Placed, path: F32) -> U8:
     """The picture of `other` as it would be with every cell where `path` has it."""
     away = other.path - path
     image = other.shot.picture.image
-    return image if float(np.abs(away).max()) < STAYS else _sampled(image, away, cv2.INTER_CUBIC)
+    return image if float(np.abs(away).max()) < STAYS else _sampled(image, away)
 
 
 def _noise(first: U8, second: U8) -> float:

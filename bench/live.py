@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import websockets
 
-from bench import inside, report
+from bench import inside, report, trace
 from bench.chromium import (
     CHROMIUM,
     DETECTOR_MS,
@@ -59,9 +59,12 @@ WORDS = {
     "tts_first_picture_p50_ms": "sound that is there at once -> its first picture leaves the encoder, p50",
     "first_picture_ms": "Start -> first picture in Chromium, known portrait",
     "mic_to_screen_p50_ms": "microphone -> picture in Chromium, p50",
+    **{f"way_{name}_ms": f"... {words}" for name, words in trace.WAY.items() if words},
     "mic_to_ear_p50_ms": "microphone -> sound in Chromium, p50",
     "browser_skew_ms": "picture minus sound in Chromium, median",
     "browser_fps": "pictures a second in Chromium",
+    "browser_engine_work_ms": "a picture's time in the engine beside Chromium, median",
+    "browser_plain": "painted without the decoder there (1: yes)",
     "interrupt_tail_p95_ms": "interruption -> last old sound at the sender, p95",
     "browser_interrupt_tail_p95_ms": "interruption -> last old sound in Chromium, p95",
     "sender_skew_p99_ms": "sound against picture at the sender, p99",
@@ -74,9 +77,10 @@ WORDS = {
 
 async def measure_browser(fake: bool, size: int, starts: int, seconds: float) -> dict[str, Any]:
     """Start, microphone and interruption in headless Chromium."""
-    stage = ["bench.stage", "--size", str(size), *(["--fake"] if fake else [])]
     tone = inside.voice(6.0)
     with tempfile.TemporaryDirectory() as folder:
+        moments = Path(folder) / "moments"
+        stage = ["bench.stage", "--size", str(size), "--trace", str(moments), *(["--fake"] if fake else [])]
         sound = write_wav(Path(folder) / "beeps.wav", beeps(BEEP_EVERY_S * 8, BEEP_EVERY_S, BEEP_S))
         async with served(*stage) as url, page_of(url, sound=sound) as page:
             await asyncio.sleep(4)  # until the first portrait is ready
@@ -90,11 +94,17 @@ async def measure_browser(fake: bool, size: int, starts: int, seconds: float) ->
             await watch(page)
             await page.evaluate(MICROPHONE)
             await page.wait_for_timeout((seconds + 4) * 1000)
-            figures = trips(await page.evaluate("seen"))
+            seen = await page.evaluate("seen")
+            figures = trips(seen) | await _state(page, session)
+            origin_ms = await page.evaluate("performance.timeOrigin")
+            shown = {name: [(origin_ms + at) / 1000 for at in seen[name]] for name in ("mic", "flash")}
+            ways = trace.stages_ms(trace.read(moments) | shown)
             tails = await _interruptions(page, f"ws{url.removeprefix('http')}", session, tone)
     return {
         "first_picture_ms": round(float(np.median(first)), 0),
         **figures,
+        # The worklet hears the microphone late.
+        **{f"way_{name}_ms": ms + DETECTOR_MS * (name == "heard") for name, ms in ways.items()},
         "browser_interrupt_tail_p95_ms": inside.at_share(tails, 95),
     }
 
@@ -115,10 +125,21 @@ def trips(seen: dict[str, list[float]]) -> dict[str, Any]:
     return {
         "mic_to_screen_p50_ms": inside.at_share(screen, 50),
         "mic_to_screen_p95_ms": inside.at_share(screen, 95),
+        **{f"way_{name}_ms": f"... {words}" for name, words in trace.WAY.items() if words},
         "mic_to_ear_p50_ms": inside.at_share(ear, 50),
         "mic_trips": len(screen),
         "browser_skew_ms": inside.at_share(apart, 50),
         "browser_fps": round((len(frames) - 1) * 1000 / float(np.ptp(frames)), 1),
+    }
+
+
+async def _state(page: Any, session: str) -> dict[str, float]:
+    """What the server says of the session then."""
+    told = await page.evaluate(f"fetch('/api/sessions/{session}').then(answer => answer.json())")
+    return {
+        "browser_engine_work_ms": float(told["work_ms"]),
+        "browser_target_ms": float(told["target_ms"]),
+        "browser_plain": float(told["plain"]),
     }
 
 

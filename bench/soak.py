@@ -161,6 +161,8 @@ async def real(minutes: float, fake: bool, size: int) -> list[dict[str, Any]]:
             begin_s, last_cpu_s = time.monotonic(), _cpu_s(pid)
             while not talking.done():
                 await asyncio.wait({talking}, timeout=SAMPLE_S)
+                if talking.done():
+                    break  # less than a sample's time has passed
                 status = await server.status(session.id)
                 at.append((time.monotonic() - begin_s) / 60)
                 cpu_s = _cpu_s(pid)

@@ -90,3 +90,30 @@ def read(path: Path) -> dict[str, list[float]]:
         for what, at_s in json.loads(line).items():
             moments.setdefault(what, []).append(float(at_s))
     return moments
+
+
+WAY = {
+    "mic": "",
+    "heard": "microphone -> its packet is decoded in the server",
+    "asked": "-> the hop is complete that its picture has to hear (40 ms, 80 ms of look-ahead)",
+    "painted": "-> painted",
+    "left": "-> its slot comes (adaptive delay)",
+    "flash": "-> encoded, sent, waited for in the browser, decoded, shown",
+}
+"""The moments of one sound on its way, in order, and what happens before each."""
+EARLIEST_S, LATEST_S = -0.1, 1.2
+
+
+def stages_ms(moments: dict[str, list[float]]) -> dict[str, float]:
+    """The median of each part of the way, by the moment that ends it; seconds since 1970 in, of each kind."""
+    names = list(WAY)
+    found: dict[str, list[float]] = {name: [] for name in names[1:]}
+    for begin in moments.get("mic", [])[4:]:
+        at = begin
+        for name in names[1:]:
+            nexts = [m for m in moments.get(name, []) if at + EARLIEST_S < m < begin + LATEST_S]
+            if not nexts:
+                break
+            found[name].append(min(nexts) - at)
+            at = min(nexts)
+    return {name: round(float(np.median(each)) * 1000, 1) for name, each in found.items() if each}

@@ -45,9 +45,12 @@ class Watcher:
         """The receiver lost something. True: what is sent was encoded elsewhere, and that is seen to."""
         return False
 
+    def reported(self) -> None:
+        """The receiver has sent a report: it is still there."""
+
 
 class _Tuning:
-    """Wraps two methods of one sender."""
+    """Wraps three methods of one sender."""
 
     def __init__(self, sender: RTCRtpSender, clock: MediaClock, rate_hz: int, watcher: Watcher) -> None:
         self._sender: Any = sender
@@ -56,6 +59,7 @@ class _Tuning:
         self._watcher = watcher
         self._next = sender._next_encoded_frame
         self._send = sender._send_rtcp
+        self._take = sender._handle_rtcp_packet
         self._last_media: int | None = None
         self._origin: int | None = None
         self._first_media: int | None = None
@@ -107,6 +111,10 @@ class _Tuning:
         if ready:
             await self._send([self._on_media_clock(packet) for packet in ready])
 
+    async def take_rtcp(self, packet: AnyRtcpPacket) -> None:
+        self._watcher.reported()
+        await self._take(packet)
+
     def _on_media_clock(self, packet: AnyRtcpPacket) -> AnyRtcpPacket:
         if isinstance(packet, RtcpSrPacket) and self._origin is not None and self._last_media is not None:
             # RTP timestamps wrap, pictures' after 13 hours and sound's after 25; media time does not.
@@ -128,3 +136,4 @@ def tune_sender(
     patched: Any = sender
     patched._next_encoded_frame = tuning.next_encoded_frame
     patched._send_rtcp = tuning.send_rtcp
+    patched._handle_rtcp_packet = tuning.take_rtcp

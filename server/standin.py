@@ -68,9 +68,14 @@ def plain_portraits(folder: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m server.standin", description=__doc__)
     parser.add_argument("--port", type=int, default=8010)
+    parser.add_argument("--ice-server", action="append", default=[], help="as `sonic-stream serve` has it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        settings = ServerSettings(port=options.port, portraits_dir=plain_portraits(Path(folder)))
+        settings = ServerSettings(
+            port=options.port,
+            portraits_dir=plain_portraits(Path(folder)),
+            ice_servers=tuple(options.ice_server),
+        )
         run_app(settings, fake_engine, fake_identity, load_voices())
 
 

@@ -37,6 +37,10 @@ WAITING_LIMIT = 25
 KEYFRAME_EVERY_S = 0.5
 """Viewers that lose much together get one keyframe, not one each."""
 CONNECT_TIMEOUT_S = 15.0
+SILENT_S = 12.0
+"""A viewer that has sent no report for so long has vanished (players send one every 1 to 5 seconds); its
+connection alone would notice after 30."""
+CHECK_EVERY_S = 2.0
 
 
 class UnknownViewerError(SonicError):
@@ -119,8 +123,8 @@ class _Pictures:
 class _Watching(Watcher):
     """Puts a peer's picture track to the encoder of the codec that was negotiated."""
 
-    def __init__(self, viewers: Viewers, track: PacketTrack) -> None:
-        self._viewers, self._track = viewers, track
+    def __init__(self, viewers: Viewers, name: str, track: PacketTrack) -> None:
+        self._viewers, self._name, self._track = viewers, name, track
 
     def begins(self, mime_type: str) -> None:
         self._viewers.show(self._track, mime_type)
@@ -129,6 +133,9 @@ class _Watching(Watcher):
         self._track.starts_with_keyframe = True
         return True
 
+    def reported(self) -> None:
+        self._viewers.seen_s[self._name] = time.monotonic()
+
 
 class Viewers:
     """All of one session. Its owner closes it."""
@@ -136,6 +143,8 @@ class Viewers:
     def __init__(self, player: Player, ice_servers: tuple[str, ...], limit: int) -> None:
         self._player, self._ice_servers, self._limit = player, ice_servers, limit
         self._peers: dict[str, RTCPeerConnection] = {}
+        self.seen_s: dict[str, float] = {}
+        """When each viewer last gave a sign of life."""
         self._leaving: set[asyncio.Task[None]] = set()
         self._voice: set[PacketTrack] = set()
         self._pictures: dict[str, _Pictures] = {}
@@ -163,7 +172,7 @@ class Viewers:
     async def _answer(self, name: str, connection: RTCPeerConnection, sdp: str) -> str:
         clock = self._player.clock
         pictures, voice = PacketTrack("video"), PacketTrack("audio")
-        tune_sender(connection.addTrack(pictures), clock, VIDEO_CLOCK_RATE, _Watching(self, pictures))
+        tune_sender(connection.addTrack(pictures), clock, VIDEO_CLOCK_RATE, _Watching(self, name, pictures))
         if "m=audio" in sdp:
             tune_sender(connection.addTrack(voice), clock, TICK_RATE)
             self._listen(voice)
@@ -172,6 +181,9 @@ class Viewers:
         def changed() -> None:
             if connection.connectionState in ("failed", "closed"):
                 self._drop(name)
+            elif connection.connectionState == "connected":
+                self.seen_s[name] = time.monotonic()
+                self._check(name)
 
         await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         limit_gathering(connection)
@@ -206,6 +218,7 @@ class Viewers:
         """Errors: `UnknownViewerError`."""
         connection = self._find(name)
         del self._peers[name]
+        self.seen_s.pop(name, None)
         for sender in connection.getSenders():
             if isinstance(sender.track, PacketTrack):
                 self._forget(sender.track)
@@ -273,6 +286,15 @@ class Viewers:
     def _drop(self, name: str) -> None:
         if name in self._peers:
             self._later(self.leave(name))
+
+    def _check(self, name: str) -> None:
+        """Now and then, while the viewer is there: is it?"""
+        if name not in self._peers:
+            return
+        if time.monotonic() - self.seen_s.get(name, 0.0) > SILENT_S:
+            self._drop(name)
+        else:
+            asyncio.get_running_loop().call_later(CHECK_EVERY_S, self._check, name)
 
     def _drop_unconnected(self, name: str) -> None:
         connection = self._peers.get(name)

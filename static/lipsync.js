@@ -12,7 +12,7 @@ const SLOWLY_MS = 25; // a reading: so fast a browser stretches sound
 const MOST_MS = 1000;
 // What is not worth a change, the readings whose median is believed, those after a change that still tell of before.
 const CALM = { close_ms: 20, readings: 4, settling: 3 };
-const ROUGH = { close_ms: 45, readings: 8, settling: 6 }; // losses make estimates swing
+const ROUGH = { close_ms: 30, readings: 8, settling: 6 }; // losses make estimates swing
 
 export class Lipsync {
   constructor() {
@@ -23,15 +23,16 @@ export class Lipsync {
     this.calm = 0;
   }
 
-  // One reading: {skew_now_ms: + the picture comes after its sound, or null; lost_now: packets}.
+  // One reading: {skew_now_ms: + the picture comes after its sound, or null; lost_now: packets; sound_ms, browser_ms:
+  // how long sound and picture wait now}.
   // Returns the least waits, {audio, video} in ms, for `RTCRtpReceiver.jitterBufferTarget`.
-  update({ skew_now_ms, lost_now }) {
+  update({ skew_now_ms, lost_now, sound_ms = 0, browser_ms = 0 }) {
     const wasRough = this.isRough;
     this.calm = lost_now ? 0 : this.calm + 1;
     if (lost_now) this.least_ms = Math.min(ROUGH_MS, this.least_ms + ROUGHER_MS);
     else if (this.calm > CALM_AFTER) this.least_ms = Math.max(CALM_MS, this.least_ms - CALMER_MS);
     if (this.isRough !== wasRough) this.begin();
-    if (skew_now_ms !== null) this.align(skew_now_ms);
+    if (skew_now_ms !== null) this.align(skew_now_ms, { audio: sound_ms, video: browser_ms });
     return this.waits;
   }
 
@@ -42,7 +43,7 @@ export class Lipsync {
   // With long waits both come together by themselves; only what the server's own delay needs is kept.
   begin() {
     this.skews = [];
-    for (const kind of ["audio", "video"]) if (this.extra[kind] < 2 * ROUGH.close_ms) this.extra[kind] = 0;
+    for (const kind of ["audio", "video"]) if (this.extra[kind] < 3 * ROUGH.close_ms) this.extra[kind] = 0;
   }
 
   get waits() {
@@ -50,7 +51,7 @@ export class Lipsync {
     return { audio: wait(this.extra.audio), video: wait(this.extra.video) };
   }
 
-  align(skew_now_ms) {
+  align(skew_now_ms, now_ms) {
     const { close_ms, readings, settling } = this.isRough ? ROUGH : CALM;
     if (this.wait > 0) return void this.wait--;
     this.skews.push(skew_now_ms);
@@ -63,7 +64,10 @@ export class Lipsync {
     // What is late need not wait for longer than its least; beyond that the other one has to wait for it.
     const sooner_ms = Math.min(this.extra[late], shift_ms);
     this.extra[late] -= sooner_ms;
-    this.extra[early] = Math.min(MOST_MS, this.extra[early] + shift_ms - sooner_ms);
+    if (shift_ms > sooner_ms) {
+      const already_ms = Math.max(this.extra[early], now_ms[early] - this.least_ms);
+      this.extra[early] = Math.min(MOST_MS, already_ms + shift_ms - sooner_ms);
+    }
     this.wait = settling + Math.round(shift_ms / SLOWLY_MS);
   }
 }

@@ -30,7 +30,7 @@ export class Traffic {
       skew_ms: this.skew(skew_now_ms),
       skew_now_ms,
       lost: lost(now),
-      lost_now: lost(now) - lost(before),
+      lost_now: missed(now) - missed(before),
     };
   }
 
@@ -50,6 +50,11 @@ function apart({ audio, video }) {
 
 function lost({ audio, video }) {
   return (video.packetsLost || 0) + (audio?.packetsLost || 0);
+}
+
+// Also what came when it was asked for again: it had to be waited for.
+function missed({ audio, video }) {
+  return (video.nackCount || 0) + (audio?.packetsLost || 0);
 }
 
 function waited(before, now) {

@@ -79,6 +79,11 @@ class DelayEstimator:
         insort(self._sorted, late)
         self._boost = max(0, self._boost - self._settings.boost_decay)
 
+    def restart(self) -> None:
+        """From here on pictures are made otherwise: how late they were says nothing any more."""
+        self._recent.clear()
+        self._sorted.clear()
+
     def underrun(self) -> None:
         self._boost = min(self._settings.boost_limit, self._boost + self._settings.boost)
 

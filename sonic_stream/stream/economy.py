@@ -17,11 +17,11 @@ from sonic_stream.timebase import FRAME_TICKS, Ticks
 class EconomySettings:
     """Limits for the engine's work on a full picture."""
 
-    live: Ticks = FRAME_TICKS * 4 // 5
+    live: Ticks = FRAME_TICKS * 3 // 4
     """Above this, where a live voice waits for its picture, pictures become plain ..."""
     scripted: Ticks = FRAME_TICKS * 19 // 20
     """... and above this where none does: only when 25 pictures a second are at stake."""
-    back: Ticks = FRAME_TICKS * 7 // 10
+    back: Ticks = FRAME_TICKS * 13 // 20
     """Full pictures again when they would cost less than this."""
     pictures: int = 50
     """That are judged by (25 a second) ..."""
@@ -40,17 +40,21 @@ class Economy:
         self._full_work: Ticks = 0
         self._dearer: float | None = None
 
-    def note(self, work: Ticks, plain: bool, live: bool) -> None:
-        """A picture was made in `work`; `plain` as it was asked for, `live` while a live voice speaks."""
+    def note(self, work: Ticks, plain: bool, live: bool) -> bool:
+        """A picture was made in `work`; `plain` as it was asked for, `live` while a live voice speaks.
+
+        True when pictures are to be made otherwise from here on.
+        """
         if plain != self.plain:
-            return  # asked for before the change
+            return False  # asked for before the change
         self._works.append(work)
         if len(self._works) < self._settings.pictures:
-            return
+            return False
         if not self.plain:
             self._judge_full(live)
         else:
             self._judge_plain()
+        return plain != self.plain
 
     def _judge_full(self, live: bool) -> None:
         work = percentile(list(self._works)[-self._settings.pictures :], 0.5)

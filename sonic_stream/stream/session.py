@@ -301,8 +301,11 @@ class LiveSession(Generic[PictureT]):
         if picture is None:
             return False
         self._works.append(work)
-        self._economy.note(work, handed.plain, self._live and self._timeline.is_open)
-        self._delay.add(max(0, handed.late + took))
+        live = self._live and self._timeline.is_open
+        if self._economy.note(work, handed.plain, live):
+            self._delay.restart()
+        else:
+            self._delay.add(max(0, handed.late + took))
         return self.align.put_picture(pts, picture, epoch)
 
     @property

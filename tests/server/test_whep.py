@@ -175,6 +175,27 @@ async def test_what_whep_refuses(running, viewer):
     assert len(running.hub.registry.find(seen.id).viewers) == 0
 
 
+async def test_a_viewer_that_vanished_frees_its_place(running, viewer, watcher, monkeypatch):
+    monkeypatch.setattr("server.viewers.SILENT_S", 3.0)
+    monkeypatch.setattr("server.viewers.CHECK_EVERY_S", 0.2)
+    seen = await viewer()
+    gone, stays = await watcher(seen.id), await watcher(seen.id)
+    for other in (gone, stays):
+        await other.until(lambda other=other: other.pictures)
+
+    async def say_nothing(_: object) -> None:
+        return
+
+    for transceiver in gone.pc.getTransceivers():
+        transceiver.receiver._send_rtcp = say_nothing
+        transceiver.sender._send_rtcp = say_nothing
+    viewers = running.hub.registry.find(seen.id).viewers
+    await stays.until(lambda: len(viewers) == 1)
+    count = len(stays.pictures)
+    await stays.until(lambda: len(stays.pictures) > count + 50)
+    assert len(viewers) == 1 and not viewers.seen_s.keys() - viewers._peers.keys()
+
+
 async def test_only_so_many_may_watch(running, viewer, watcher):
     seen = await viewer()
     running.hub.registry.find(seen.id).viewers._limit = 1

@@ -64,3 +64,12 @@ def test_a_new_utterance_has_its_own_schedule():
     clock.restart()
     clock.window(ticks(9), 0)
     assert clock.lateness(ticks(9), 0) == 0
+
+
+def test_a_restart_forgets_how_late_pictures_were():
+    delay = DelayEstimator()
+    for _ in range(100):
+        delay.add(ticks(0.2))
+    delay.restart()
+    delay.add(ticks(0.02))
+    assert delay.target == DelaySettings().shortest

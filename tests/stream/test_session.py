@@ -262,6 +262,21 @@ def test_an_engine_slower_than_real_time_loses_pictures_and_no_sound(work_s: flo
     assert max(u.behind for u in world.units) <= 2 * FRAME_TICKS
 
 
+def test_a_machine_too_slow_for_a_live_voice_paints_plainly_and_answers_sooner():
+    def late_s(plain_s: float) -> tuple[float, World]:
+        world = World(live=True)
+        world.work_s = lambda _: plain_s if world.session.status()["plain"] else 0.036
+        push_packets(world, voice(30), 1.0)
+        world.run(30)
+        late = [seconds(u.slot * FRAME_TICKS - u.handed) for u in world.units if u.speech]
+        return sorted(late[-250:])[125], world
+
+    plainly, world = late_s(0.02)
+    assert [hop.controls.inference_steps for hop in world.hops[-5:]] == [0] * 5
+    assert world.session.controls.inference_steps == Controls().inference_steps
+    assert plainly < late_s(0.036)[0]
+
+
 def test_every_hop_reaches_the_engine_without_a_gap():
     world = World(work_s=lambda i: 0.09 if i % 3 else 0.01)
     push_packets(world, voice(3), 1.0, [0.0, 0.05, 0.01])

@@ -75,8 +75,8 @@ class CatchUp:
         self._large.restart()
 
     def hold_close(self, early: Ticks, now: Ticks) -> None:
-        """The next hop is complete, its picture will be asked for `early` before it has to be: leaves it out
-        if it is silent, or cuts a few ms out of it, where it has long been early.
+        """Sound was complete `early` before its picture has to be asked for: leaves the next hop out if it is
+        silent, or cuts a few ms out of it, where sound has long been early.
 
         A hop is complete when the packet with its end comes. What that packet brings beyond it has waited for
         nothing, so it can go; more than that, and the hop completes a packet later, for which there must be
@@ -84,7 +84,7 @@ class CatchUp:
         """
         hop = self._timeline.peek()
         assert hop is not None
-        needless = self._needless(early + (self._timeline.ready - 1) * FRAME_TICKS, now)
+        needless = self._needless(early, now)
         if hop.is_last or needless < SHORTEST_CUT:
             return
         taken = 0

@@ -198,16 +198,20 @@ class LiveSession(Generic[PictureT]):
         hop = self._timeline.peek()
         if hop is None:
             return self._choose_idle(lead, target)
+        waited = 0
         if self._live:
-            self._catch_up.hold_close(lead - target, now)
+            # Judged as it was when the sound came: a hop may have to wait for an engine that is busy.
+            more = (self._timeline.ready - 1) * FRAME_TICKS + now - self._timeline.completed
+            self._catch_up.hold_close(lead + more - target, now)
             hop = self._timeline.peek()
             if hop is None:
                 return None
+            waited = now - hop.complete
         if self._should_wait(lead) or lead >= target + self._settings.run_ahead:
             return None
         begins = not self._last_was_speech
         may_stretch = (begins or hop.silent) and not self._is_busy
-        if lead < target - FRAME_TICKS // 4 and may_stretch:
+        if lead + waited < target - FRAME_TICKS // 4 and may_stretch:
             if not begins:
                 self.stats.stretched += 1
             return IDLE_HOP

@@ -34,7 +34,9 @@ class Hop:
     late: Ticks = 0
     """Behind the fastest recent arrivals of its source."""
     handed: Ticks = 0
-    """When its first sample came in."""
+    """When its first sample came in ..."""
+    complete: Ticks = 0
+    """... and when its last one did."""
     is_last: bool = False
     marks: tuple[object, ...] = ()
     """What was set by `InputTimeline.mark` within it."""
@@ -91,6 +93,11 @@ class InputTimeline:
         return min(len(self._heard), len(self._model) * HEARD_PER_MODEL)
 
     @property
+    def completed(self) -> Ticks:
+        """When the last hop that can be taken was complete."""
+        return self._hops[-1].complete if self._hops else 0
+
+    @property
     def packet(self) -> Ticks:
         """The length of the piece that was pushed last."""
         return self._packet
@@ -139,18 +146,19 @@ class InputTimeline:
         for _ in range(count):
             self._cut_hop(now)
 
-    def _cut_hop(self, now: Ticks, is_last: bool = False, late: Ticks | None = None) -> None:
+    def _cut_hop(self, now: Ticks, is_last: bool = False, before: Hop | None = None) -> None:
+        """`before`: what stood in its place."""
         heard, self._heard = self._heard[:FRAME_TICKS].copy(), self._heard[FRAME_TICKS:]
         model, self._model = self._model[:HOP_SAMPLES].copy(), self._model[HOP_SAMPLES:]
         while len(self._handed) > 1 and self._handed[1][0] <= self._position:
             self._handed.popleft()
         handed = self._handed[0][1] if self._handed else now
-        if late is None:
-            late = self._arrivals.lateness(now, self._position)
+        late = before.late if before else self._arrivals.lateness(now, self._position)
+        complete = before.complete if before else now
         self._position += FRAME_TICKS
         silent = float(np.sqrt(np.mean(np.square(model)))) < SILENT_RMS
         marks = self._marks_before(self._position, is_last)
-        self._hops.append(Hop(heard, model, True, silent, late, handed, is_last, marks))
+        self._hops.append(Hop(heard, model, True, silent, late, handed, complete, is_last, marks))
 
     def _marks_before(self, position: int, all_of_them: bool) -> tuple[object, ...]:
         said: list[object] = []
@@ -202,7 +210,7 @@ class InputTimeline:
         self._arrivals.moved_up(removed)
         count = min(len(self._heard) // FRAME_TICKS, len(self._model) // HOP_SAMPLES)
         for i in range(count):
-            self._cut_hop(now, late=hops[min(i, len(hops) - 1)].late)
+            self._cut_hop(now, before=hops[min(i, len(hops) - 1)])
         return removed
 
     def drop_oldest(self, hops: int) -> int:

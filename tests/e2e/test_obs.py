@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 
 pytestmark = pytest.mark.timeout(120)
 MOVES = """() => new Promise((done) => {
@@ -62,3 +66,27 @@ def test_the_keyed_view_draws_to_a_transparent_canvas(visit):
     page.wait_for_function("document.getElementById('keyed')?.width === 384")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
     assert not page.is_visible("#video")
+
+
+def pixels(page) -> np.ndarray:
+    """What OBS would get: uint8 [H, W, 4], RGB and alpha."""
+    with Image.open(io.BytesIO(page.screenshot(omit_background=True))) as shot:
+        return np.asarray(shot.convert("RGBA"), np.uint8)
+
+
+def test_what_obs_gets_is_clear_beside_the_picture_and_solid_in_it(visit, drive):
+    page = visit("/?obs&own&bg=transparent", viewport={"width": 640, "height": 360})
+    drive.state(page, "idle")
+    assert page.evaluate(MOVES)
+    shot = pixels(page)
+    assert (shot[:, :100, 3] == 0).all() and (shot[:, -100:, 3] == 0).all()
+    assert (shot[20:-20, 200:-200, 3] == 255).all()
+
+
+def test_what_obs_gets_has_the_colour_that_was_asked_for(visit, drive):
+    page = visit("/?obs&own&bg=0000ff", viewport={"width": 640, "height": 360})
+    drive.state(page, "idle")
+    assert page.evaluate(MOVES)
+    shot = pixels(page)
+    assert (shot[:, :100] == (0, 0, 255, 255)).all()
+    assert not (shot[150:200, 300:340, :3] == (0, 0, 255)).all()

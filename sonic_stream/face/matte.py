@@ -25,6 +25,11 @@ _COLOUR_PX = 160
 """Side of the copy in which colours decide."""
 _SURE, _NEVER = 0.93, 0.04
 """Segmentation values beyond which colours are not asked."""
+_PLAIN = 12
+"""Difference between neighbouring pixels up to which a surface is plain, 8-bit steps."""
+_PLAIN_AREA, _PLAIN_OUTSIDE = 0.02, 0.7
+"""Least share of the picture that a plain surface of the background fills, and least share of it that lies
+outside the person beyond doubt."""
 _SEEN_FACE = 0.7
 """Share of the face that a believable segmentation covers."""
 _MOST_PERSON = 0.97
@@ -156,6 +161,7 @@ def _settle_by_colour(image: U8, likely: F32, face: U8) -> F32:
         decided = (labels & 1).astype(np.float32)
         # Colour has half a vote: alone it takes a dark wall for dark hair.
         chance = np.where(doubtful, 0.5 * (chance + decided), chance)
+        chance = np.where(doubtful & _plain_background(small, chance), 0.0, chance)
     person = (chance > 0.5).astype(np.uint8)
     _, islands = cv2.connectedComponents(person)
     main = np.bincount(islands[inner]).argmax()
@@ -165,6 +171,29 @@ def _settle_by_colour(image: U8, likely: F32, face: U8) -> F32:
     chance = np.where(holes, 1.0, chance * near).astype(np.float32)
     full = cv2.resize(chance, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
     return np.asarray(np.clip(full, 0, 1), np.float32)
+
+
+def _plain_background(small: U8, chance: F32) -> np.ndarray:
+    """Where the picture goes on as plainly as in the background beside it (a wall, a disc), bool.
+
+    Colour models cannot tell this: they take what a wall shares with a face for the face.
+    """
+    soft = cv2.GaussianBlur(small, (3, 3), 0.8)
+    around = np.ones((3, 3), np.uint8)
+    plain = (cv2.dilate(soft, around).astype(int) - cv2.erode(soft, around)).max(2) < _PLAIN
+    count, patches = cv2.connectedComponents(plain.astype(np.uint8), connectivity=4)
+    found = np.zeros(plain.shape, bool)
+    for i in range(1, count):
+        patch = patches == i
+        if patch.sum() < _PLAIN_AREA * patch.size or float((chance[patch] < 0.3).mean()) < _PLAIN_OUTSIDE:
+            continue
+        # One step over the soft edge, as far as the colour is the patch's own.
+        nearby = cv2.dilate(patch.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        away = np.abs(soft.astype(np.float32) - soft[patch].mean(0)).max(2)
+        found |= patch | (nearby & (away < _PLAIN + 2 * soft[patch].std(0).max()))
+    # Where two such surfaces meet, their edge belongs to neither.
+    closed = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    return np.asarray(closed > 0)
 
 
 def _holes(person: np.ndarray) -> np.ndarray:

@@ -16,6 +16,13 @@ _ROUGH_SIDE = 128
 _FAINT = 6
 """Matte (of 255) under which a pixel counts as background."""
 
+_NEARBY = 14
+"""Share of the picture's side, as its divisor, within which the background is asked for its colours."""
+_STRAND = 40
+"""The same of the window in which single hairs are lost."""
+_ALIKE = 8
+"""How far outside their range a pixel may be, 8-bit steps."""
+
 
 def clean_plate(identity: Identity) -> U8:
     """The background uint8 [S, S, 3] with the person painted over by what surrounds them."""
@@ -27,12 +34,34 @@ def clean_plate(identity: Identity) -> U8:
     open_ground = np.asarray(cv2.erode(open_ground, kernel), np.float32)
     if open_ground.mean() < 0.02:
         return crop.copy()
+    alike = _as_behind(crop, matte, open_ground)
+    open_ground = np.maximum(open_ground, (alike > 0).astype(np.float32))
     rough = _continued_edges(crop, open_ground)
     filled = rough + _pulled(crop - rough, open_ground) + _continued_grain(crop, open_ground)
     # The portrait's own pixels return only at some distance: hair reaches beyond every matte.
     covered = cv2.GaussianBlur(1 - open_ground, (0, 0), max(1.0, size / 130))
-    share = np.clip(covered * 2.2 - 0.2, 0, 1)[..., None]
+    share = np.clip(covered * 2.2 - 0.2, 0, 1) * (1 - alike)
+    share = share[..., None]
     return np.asarray(np.clip(crop + share * (filled - crop) + 0.5, 0, 255), np.uint8)
+
+
+def _as_behind(crop: U8, matte: U8, open_ground: F32) -> F32:
+    """1 on faint pixels beside the person that look like the background there, 0 on stray hair, soft between.
+
+    They stay where they are: what lies between the matte and the open ground would else ride with the head,
+    edges of the background included.
+    """
+    reach = max(3, round(crop.shape[0] / _NEARBY)) | 1
+    kernel = np.ones((reach, reach), np.uint8)
+    known = (open_ground > 0)[..., None]
+    # Single hairs that stand out of the matte are no background: a median is free of them.
+    plain = cv2.medianBlur(crop, max(3, round(crop.shape[0] / _STRAND)) | 1)
+    darkest = cv2.erode(np.where(known, plain, 255).astype(np.uint8), kernel).astype(np.float32)
+    brightest = cv2.dilate(np.where(known, plain, 0).astype(np.uint8), kernel).astype(np.float32)
+    beyond = np.maximum(darkest - crop, crop - brightest).max(2)
+    beyond[(brightest < darkest).any(2)] = np.inf
+    alike = ((beyond < _ALIKE) & (matte <= _FAINT)).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(alike, (3, 3), 0.7) * alike, np.float32)
 
 
 def _pulled(image: F32, weight: F32) -> F32:

@@ -70,6 +70,11 @@ def spread_flow(coarse: F32, size: int, x0: int, y0: int, flow: F32) -> None:
     half = np.float32(0.5)
     height, width = flow.shape[:2]
     row = np.empty((last + 1, 2), np.float32)
+    node, beyond = np.empty(width, np.int32), np.empty(width, np.float32)
+    for x in range(width):
+        u = (x + x0 + half) * step
+        node[x] = min(int(u), last - 1)
+        beyond[x] = np.float32(u - node[x])
     for y in range(height):
         v = (y + y0 + half) * step
         i = min(int(v), last - 1)
@@ -78,9 +83,7 @@ def spread_flow(coarse: F32, size: int, x0: int, y0: int, flow: F32) -> None:
             row[j, 0] = coarse[i, j, 0] + fv * (coarse[i + 1, j, 0] - coarse[i, j, 0])
             row[j, 1] = coarse[i, j, 1] + fv * (coarse[i + 1, j, 1] - coarse[i, j, 1])
         for x in range(width):
-            u = (x + x0 + half) * step
-            j = min(int(u), last - 1)
-            fu = np.float32(u - j)
+            j, fu = node[x], beyond[x]
             flow[y, x, 0] = row[j, 0] + fu * (row[j + 1, 0] - row[j, 0])
             flow[y, x, 1] = row[j, 1] + fu * (row[j + 1, 1] - row[j, 1])
 

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from sonic_stream.face import identify, matte
-from sonic_stream.face.matte import Segmenter, face_mask, outline, person_matte, shared_segmenter
+from sonic_stream.face.matte import (
+    Segmenter,
+    _plain_background,
+    face_mask,
+    outline,
+    person_matte,
+    shared_segmenter,
+)
 from sonic_stream.types import F32, U8, Identity, PortraitSettings
 
 
@@ -86,3 +93,22 @@ def test_holes_are_filled_and_islands_dropped() -> None:
     person[50:54, 50:54] = False
     holes = matte._holes(person)
     assert holes.sum() == 16 and holes[51, 51]
+
+
+def test_a_plain_wall_is_followed_into_the_gap_beside_the_neck() -> None:
+    small = np.full((160, 160, 3), (200, 190, 170), np.uint8)
+    small[:, 60:100] = (90, 60, 40)
+    chance = np.zeros((160, 160), np.float32)
+    chance[:, 60:100] = 0.99
+    chance[100:120, 100:112] = 0.8
+    found = _plain_background(small, chance)
+    assert found[100:120, 102:112].all(), "the wall goes on behind what looked like the person"
+    assert not found[:, 62:98].any()
+
+
+def test_a_plain_shirt_is_no_wall() -> None:
+    small = np.full((160, 160, 3), (200, 190, 170), np.uint8)
+    small[80:] = (90, 60, 40)
+    chance = np.zeros((160, 160), np.float32)
+    chance[80:] = 0.8
+    assert not _plain_background(small, chance)[84:].any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -85,3 +86,31 @@ def test_the_eye_plate_has_eyeball_where_the_lids_were(identity: Identity) -> No
         skin = identity.crop[y0 : y0 + len(plate), round(float(identity.landmarks[middle, 0]))].astype(int)
         assert (skin[:, 0] - skin[:, 2]).max() > 35, "the portrait has skin there"
         assert np.abs(shown[:, 0] - shown[:, 2]).max() < 15, "the drawn eyeball is grey"
+
+
+def test_an_edge_of_the_background_beside_the_head_stays_when_the_head_moves(identity: Identity) -> None:
+    crop = np.full_like(identity.crop, (200, 190, 170))
+    crop[identity.crop.shape[0] // 2 :] = (120, 160, 180)
+    person = identity.matte > 128
+    crop[person] = identity.crop[person]
+    edged = replace(identity, crop=crop, cache={})
+    plate = clean_plate(edged)
+    layer = person_layer(edged, plate)
+    beside = cv2.dilate(identity.matte, np.ones((9, 9), np.uint8)) > 0
+    beside &= identity.matte == 0
+    rows = np.abs(np.arange(len(crop)) - len(crop) // 2) < 12
+    ring = beside & rows[:, None]
+    assert ring.sum() > 40
+    np.testing.assert_array_equal(plate[ring], crop[ring])
+    assert layer[ring].max() == 0
+
+
+def test_stray_hair_beside_the_matte_goes_with_the_head(identity: Identity) -> None:
+    crop = identity.crop.copy()
+    near = (cv2.dilate(identity.matte, np.ones((3, 3), np.uint8)) > 0) & (identity.matte == 0)
+    hair = near & (np.arange(crop.shape[1]) % 16 == 0)
+    crop[hair] = (20, 10, 5)
+    plate = clean_plate(replace(identity, crop=crop, cache={}))
+    assert hair.sum() > 10
+    left = np.abs(plate[hair].astype(int) - crop[hair]).max(1)
+    assert np.median(left) > 40

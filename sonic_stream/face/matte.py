@@ -173,7 +173,7 @@ def _settle_by_colour(image: U8, likely: F32, face: U8) -> F32:
     return np.asarray(np.clip(full, 0, 1), np.float32)
 
 
-def _plain_background(small: U8, chance: F32) -> np.ndarray:
+def _plain_background(small: np.ndarray, chance: np.ndarray) -> np.ndarray:
     """Where the picture goes on as plainly as in the background beside it (a wall, a disc), bool.
 
     Colour models cannot tell this: they take what a wall shares with a face for the face.

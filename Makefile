@@ -33,6 +33,8 @@ system-run:
 $(VENV)/.test: pyproject.toml $(VENV)/.run
 	@echo "Installing what tests and training need into $(VENV)."
 	@$(BIN)/python -m pip install -qq --editable '.[voice,client,train,test,lint]'
+	@$(BIN)/python -m pip install -qq --editable '.[songs]' 2>/dev/null || \
+	  echo "pyworld could not be built (it needs a C++ compiler): the tests of songs will be skipped."
 	@touch $@
 
 setup: $(VENV)/.run  ## create .venv and install what running needs

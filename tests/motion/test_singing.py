@@ -11,6 +11,7 @@ from sonic_stream.train.speech import Utterance
 
 @pytest.fixture(scope="module")
 def spoken() -> Utterance:
+    pytest.importorskip("pyworld")
     said = speech.espeak_library().say("my mama buys a paper map of the moon", "en-us", 160)
     assert said is not None
     return said

@@ -54,7 +54,7 @@ class DecoderConfig:
     """Whether what lies in the opening is left alone (eyeballs, which are the portrait's own)."""
     share: float = 1.0
     """How much of a change is shown at all."""
-    opening_share: float = 0.6
+    opening_share: float = 0.8
     """How much of the change in the opening is shown: real teeth are known less well than real skin."""
     pace: tuple[float, ...] = (1.0, 0.4, 0.2, 0.1, 0.07, 0.05, 0.04, 0.03)
     """How much of what each step asks for is done: later steps settle instead of wandering."""

@@ -1,10 +1,11 @@
 """Lets the decoder's shading of skin settle from picture to picture, so that it does not tremble.
 
-Each picture is refined for itself, and what a network shades into cheeks and chin follows every stir of the
-mouth. Seen in motion that is flicker. So what is laid on skin is carried along with the skin from the picture
-before (the mesh says where each pixel was) and moves only a part of the way to what is asked for now, and not
-at all for less than can be seen. Lips, their rims and the opening are as asked for at once: no closure is
-blurred and no opening late. One `Settling` belongs to one run of pictures; a new one knows nothing.
+Each picture is refined for itself, and what a network shades into lips, cheeks and chin follows every stir
+of the mouth. Seen in motion that is flicker. So what is laid on skin is carried along with the skin from the
+picture before (the mesh says where each pixel was) and moves only a part of the way to what is asked for now:
+a large part where much is asked for, none where the difference could not be seen. The opening and its rims
+are as asked for at once: no closure is blurred and no opening late. One `Settling` belongs to one run of
+pictures; a new one knows nothing.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from sonic_stream.picture.decoder_patch import RIM_STEP, Patch
 from sonic_stream.types import F32, U8
 
 PACE: Final = 0.1
-WHOLE: Final = 16.0
+WHOLE: Final = 12.0
 """Part of the way to what is asked for that a picture goes at least, and the distance, 8-bit steps, from
 which on it goes all of it."""
 UNSEEN: Final = 2.0
 """Difference, 8-bit steps, up to which what was shown before stays."""
 CUT_PX: Final = 30.0
 """Movement of the skin between two pictures, px of the patch, from which on they do not belong together."""
-_AT_ONCE_PX: Final = 5.0
+_AT_ONCE_PX: Final = 1.0
 """How far from the rims of the opening anything is shown at once; fades over as much again."""
 _FAST = {"nsz", "arcp", "contract", "reassoc"}
 

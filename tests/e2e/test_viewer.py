@@ -23,8 +23,9 @@ def view(visit, browser, url):
     def open_it():
         page = context.new_page()
         text = VIEWER.read_text().replace("const pc =", "const pc = window.pc =")
-        page.route("**/viewer.html*", lambda route: route.fulfill(body=text, content_type="text/html"))
-        page.goto(f"{url}/viewer.html", wait_until="domcontentloaded")
+        # A page that the server itself sends: a made-up answer would not count as one from this machine.
+        page.goto(f"{url}/health")
+        page.set_content(text, wait_until="domcontentloaded")
         return page
 
     yield open_it

@@ -1,4 +1,4 @@
-"""The bundled portraits: right-sized files, each with one frontal face, lips closed and eyes open."""
+"""The bundled portraits: small files, each with one frontal face, eyes open, lips closed (one smiles)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from sonic_stream.media.image import load_image
 
 FOLDER = Path(str(resources.files("sonic_stream") / "assets" / "portraits"))
 PORTRAITS = sorted(p for p in FOLDER.iterdir() if p.suffix in (".png", ".jpg", ".webp"))
-LARGEST_BYTES = 700_000
+LARGEST_BYTES = 150_000
+SMILES = "amara"
+"""Shows teeth between parted lips."""
 INNER_UPPER_LIP, INNER_LOWER_LIP = 13, 14
 EYES = ((159, 145, 33, 133), (386, 374, 263, 362))
 """Upper lid, lower lid, outer corner, inner corner."""
@@ -33,9 +35,9 @@ def face_of(tracker: FaceTracker, path: Path) -> TrackedFace:
     return face
 
 
-def test_there_are_three_and_all_are_described() -> None:
+def test_there_is_a_cast_and_all_are_described() -> None:
     text = (FOLDER / "README.md").read_text()
-    assert len(PORTRAITS) >= 3
+    assert len(PORTRAITS) >= 7
     assert all(f"`{p.stem}`" in text for p in PORTRAITS)
     assert "CC0" in text
 
@@ -65,7 +67,10 @@ def test_lips_are_closed_and_eyes_open(path: Path, tracker: FaceTracker) -> None
     face = face_of(tracker, path)
     points = face.points[:, :2]
     gap = np.linalg.norm(points[INNER_LOWER_LIP] - points[INNER_UPPER_LIP]) / face.height
-    assert gap < 0.012
+    if path.stem == SMILES:
+        assert 0.012 < gap < 0.06
+    else:
+        assert gap < 0.012
     for upper, lower, outer, inner in EYES:
         opening = np.linalg.norm(points[upper] - points[lower])
         assert opening / np.linalg.norm(points[outer] - points[inner]) > 0.2

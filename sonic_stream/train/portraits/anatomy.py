@@ -18,6 +18,8 @@ from scipy.spatial import cKDTree
 Array = NDArray[Any]
 SKIN_END = 11248
 MOUTH = (11248, 13294)
+GUMS = (14062, 17039)
+TEETH = (17039, 21451)
 SCLERA = {"left": (21451, 22221), "right": (23021, 23791)}
 
 
@@ -32,7 +34,12 @@ class Anatomy:
 
     @classmethod
     def build(
-        cls, folder: Path, identity: dict[int, float], expression: dict[str, float], eye_size: float = 1.0
+        cls,
+        folder: Path,
+        identity: dict[int, float],
+        expression: dict[str, float],
+        eye_size: float = 1.0,
+        taper: float = 0.0,
     ) -> Anatomy:
         z = np.load(folder / "ict_facekit.npz")
         index = json.loads((folder / "index.json").read_text())
@@ -47,8 +54,13 @@ class Anatomy:
             for start, end in SCLERA.values():
                 centre = vertices[start:end].mean(0)
                 away = vertices - centre
-                near = np.exp(-((np.linalg.norm(away * [1, 1, 0.6], axis=1) / 2.6) ** 4))[:, None]
+                reach, power = (2.6, 4.0) if eye_size < 1.4 else (3.1, 2.8)
+                near = np.exp(-((np.linalg.norm(away * [1, 1, 0.6], axis=1) / reach) ** power))[:, None]
                 vertices = vertices + away * near * (eye_size - 1)
+        if taper:
+            # Wide above the eyes, narrow at the chin, as modelled figures are; the neck keeps its width.
+            grow = 1 + taper * np.interp(vertices[:, 1], [-16, -11, -6, 3, 10], [0, -0.3, -1.0, 0.35, 0.8])
+            vertices[:, 0] *= grow
         return cls(vertices, z["quads"], vertices[index["multi_pie_68"]])
 
     def part(self, start: int, end: int) -> tuple[Array, list[tuple[int, ...]]]:

@@ -24,14 +24,14 @@ class Eyeball:
     colours: Array
 
 
-def eyeball(centre: Array, radius: float, iris: Array, seed: int) -> Eyeball:
-    """One eye, looking straight ahead."""
+def eyeball(centre: Array, radius: float, iris: Array, seed: int, iris_size: float = 1.0) -> Eyeball:
+    """One eye, looking straight ahead; `iris_size` scales iris and pupil."""
     angle = np.linspace(0, np.pi / 1.6, RINGS)[:, None]
     turn = np.linspace(0, 2 * np.pi, SECTORS, endpoint=False)[None]
     bulge = radius * (1 + 0.035 * np.exp(-((angle / 0.36) ** 4)))
     direction = [np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn), np.cos(angle) + 0 * turn]
     points = centre + (bulge[..., None] * np.stack(direction, -1)).reshape(-1, 3)
-    return Eyeball(points, ring_polygons(RINGS, SECTORS), _colours(angle, turn, iris, seed))
+    return Eyeball(points, ring_polygons(RINGS, SECTORS), _colours(angle / iris_size, turn, iris, seed))
 
 
 def _colours(angle: Array, turn: Array, iris: Array, seed: int) -> Array:

@@ -12,7 +12,9 @@ from sonic_stream.errors import BadInputError
 
 Picture = NDArray[np.float32]
 """BGR, 0..1, [H, W, 3]."""
-JPEG_QUALITY = 92
+JPEG_QUALITIES = (92, 90, 88, 85, 80)
+LARGEST_BYTES = 150_000
+"""A bundled portrait is at most as large, if the last quality allows it."""
 
 
 def brush(image: Picture, radius_px: int) -> Picture:
@@ -73,4 +75,8 @@ def finish(render: Path, out: Path, painted: bool, seed: int) -> None:
     if painted:
         scaled = np.asarray(image / 255, np.float32)
         image = np.asarray(paint(scaled, seed) * 255 + 0.5, np.uint8)
-    cv2.imwrite(str(out), image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    for quality in JPEG_QUALITIES:
+        data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        if data.nbytes <= LARGEST_BYTES:
+            break
+    out.write_bytes(data.tobytes())

@@ -1,4 +1,4 @@
-"""Grows hair, brows and lashes as polylines: every strand follows a comb field around the head."""
+"""Grows the hair of the head as polylines: every strand follows a comb field around the head."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from sonic_stream.train.portraits.anatomy import SKIN_END, Anatomy, Array, along, inside_loop, smooth_step
+from sonic_stream.train.portraits.anatomy import SKIN_END, Anatomy, Array, smooth_step
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,15 @@ class HairStyle:
     """Radius of the coils of short coiled hair; 0 is combed hair."""
     turns: float = 3.0
     """Turns of a coil over the length on top."""
+    recede: float = 0.0
+    """How much higher (cm) the hairline lies in front; below 0 lower."""
 
 
-def hairline(azimuth: Array) -> Array:
+def hairline(azimuth: Array, recede: float = 0.0) -> Array:
     """Height of the hairline (y) at an angle from the front, radians."""
     at = np.radians([0, 20, 38, 52, 66, 78, 92, 106, 125, 150, 180])
     y = np.array([10.6, 10.5, 9.9, 8.2, 5.4, 3.2, 4.6, 3.0, -1.5, -4.8, -5.5])
+    y = y + recede * np.array([0.7, 0.9, 1.2, 1.3, 0.9, 0.4, 0, 0, 0, 0, 0])
     return np.asarray(np.interp(np.abs(azimuth), at, y))
 
 
@@ -52,7 +55,7 @@ def on_ear(points: Array) -> Array:
     return np.asarray((x > 6.7 + 0.12 * np.clip(y, 0, 5)) & (y < 4.6) & (y > -3.5) & (z > -2.0) & (z < 3.4))
 
 
-def _roots(anatomy: Anatomy, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _roots(anatomy: Anatomy, style: HairStyle, rng: np.random.Generator) -> tuple[Array, Array]:
     """Points on the scalp and their outward normals."""
     points, polygons = anatomy.part(0, SKIN_END)
     triangles = np.array([t for p in polygons for t in ((p[0], p[1], p[2]), (p[0], p[2], p[-1]))])
@@ -61,9 +64,10 @@ def _roots(anatomy: Anatomy, count: int, rng: np.random.Generator) -> tuple[Arra
     area = np.linalg.norm(normal, axis=1)
     centre = (a + b + c) / 3
     azimuth = np.arctan2(centre[:, 0], centre[:, 2] - 1.5)
-    depth = centre[:, 1] - hairline(azimuth)
+    depth = centre[:, 1] - hairline(azimuth, style.recede)
     ear = on_ear(centre)
     weight = area * smooth_step(-0.25, 0.7, depth) * ~ear * (area > 1e-9)
+    count = style.strands
     pick = rng.choice(len(area), count, p=weight / weight.sum())
     u, v = rng.random((2, count))
     flip = u + v > 1
@@ -72,7 +76,7 @@ def _roots(anatomy: Anatomy, count: int, rng: np.random.Generator) -> tuple[Arra
     return roots, normal[pick] / area[pick, None]
 
 
-def _surface(anatomy: Anatomy) -> tuple[cKDTree, Array, Array]:
+def surface(anatomy: Anatomy) -> tuple[cKDTree, Array, Array]:
     """A dense sample of the skin for keeping strands outside it."""
     points, polygons = anatomy.part(0, SKIN_END)
     centres, normals = [], []
@@ -89,8 +93,8 @@ def _surface(anatomy: Anatomy) -> tuple[cKDTree, Array, Array]:
 def grow(anatomy: Anatomy, style: HairStyle, seed: int, points_each: int = 18) -> tuple[Array, Array]:
     """Strands float [N, points_each, 3] and their radii [N, points_each]."""
     rng = np.random.default_rng(seed)
-    roots, normals = _roots(anatomy, style.strands, rng)
-    tree, surface, surface_normal = _surface(anatomy)
+    roots, normals = _roots(anatomy, style, rng)
+    tree, ground, ground_normal = surface(anatomy)
     count = len(roots)
     clump_roots = roots[rng.choice(count, count // 45, replace=False)]
     clump = cKDTree(clump_roots).query(roots)[1]
@@ -117,8 +121,8 @@ def grow(anatomy: Anatomy, style: HairStyle, seed: int, points_each: int = 18) -
     for k in range(1, points_each):
         t = k / (points_each - 1)
         distance, nearest = tree.query(here)
-        n = surface_normal[nearest]
-        away = ((here - surface[nearest]) * n).sum(1)
+        n = ground_normal[nearest]
+        away = ((here - ground[nearest]) * n).sum(1)
         back = (style.sweep_back * front + (0.25 if not style.short else 0.0))[:, None]
         wanted = comb_side * (top * (1 - 0.85 * smooth_step(0.0, 0.5, np.full(count, t))))[
             :, None
@@ -136,8 +140,8 @@ def grow(anatomy: Anatomy, style: HairStyle, seed: int, points_each: int = 18) -
         heading /= np.linalg.norm(heading, axis=1, keepdims=True) + 1e-9
         here = here + heading * step[:, None]
         distance, nearest = tree.query(here)
-        n = surface_normal[nearest]
-        away = ((here - surface[nearest]) * n).sum(1)
+        n = ground_normal[nearest]
+        away = ((here - ground[nearest]) * n).sum(1)
         least = lift * smooth_step(0.0, 0.3, np.full(count, t)) + 0.06
         push = np.clip(least - away, 0, 1.5) * (distance < 3.5)
         here = here + n * push[:, None]
@@ -172,10 +176,10 @@ def grow(anatomy: Anatomy, style: HairStyle, seed: int, points_each: int = 18) -
 def coils(anatomy: Anatomy, style: HairStyle, seed: int, points_each: int = 20) -> tuple[Array, Array]:
     """Short coiled hair: every strand a small helix that stands off the scalp, shorter at the sides."""
     rng = np.random.default_rng(seed)
-    roots, normals = _roots(anatomy, style.strands, rng)
+    roots, normals = _roots(anatomy, style, rng)
     count = len(roots)
     azimuth = np.arctan2(roots[:, 0], roots[:, 2] - 1.5)
-    height = roots[:, 1] - hairline(azimuth)
+    height = roots[:, 1] - hairline(azimuth, style.recede)
     top = smooth_step(4.0, 10.5, roots[:, 1]) * smooth_step(0.0, 1.6, height)
     length = (style.length_side + (style.length_top - style.length_side) * top) * (
         0.75 + 0.4 * rng.random(count)
@@ -206,128 +210,9 @@ def coils(anatomy: Anatomy, style: HairStyle, seed: int, points_each: int = 20) 
     return strands, radius
 
 
-def beard(anatomy: Anatomy, density: int, length: float, seed: int) -> tuple[Array, Array]:
-    """Stubble on jaw, chin and upper lip, lying down and forwards."""
-    rng = np.random.default_rng(seed)
-    points, polygons = anatomy.part(0, SKIN_END)
-    triangles = np.array([t for p in polygons for t in ((p[0], p[1], p[2]), (p[0], p[2], p[-1]))])
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    normal = np.cross(b - a, c - a)
-    area = np.linalg.norm(normal, axis=1)
-    weight = area * beard_mask(anatomy, (a + b + c) / 3)
-    pick = rng.choice(len(area), density, p=weight / weight.sum())
-    u, v = rng.random((2, density))
-    flip = u + v > 1
-    u[flip], v[flip] = 1 - u[flip], 1 - v[flip]
-    root = a[pick] + u[:, None] * (b - a)[pick] + v[:, None] * (c - a)[pick]
-    n = normal[pick] / area[pick, None]
-    down = np.array([0, -1.0, 0]) + 0.25 * rng.normal(size=(density, 3))
-    down -= (down * n).sum(1, keepdims=True) * n
-    t = np.linspace(0, 1, 4)[None, :, None]
-    size = length * (0.5 + rng.random((density, 1, 1)))
-    strands = (
-        root[:, None]
-        + size * (n[:, None] * (0.75 * t - 0.25 * t**2) + down[:, None] * (0.2 * t + 0.5 * t**2))
-        - 0.01 * n[:, None]
-    )
-    radius = 0.0095 * (1 - 0.6 * t[..., 0]) * np.ones((density, 1))
-    return strands, radius
-
-
-def beard_mask(anatomy: Anatomy, points: Array) -> Array:
-    """How much beard grows at places on the skin, 0..1."""
-    m = anatomy.marks
-    x = np.abs(points[:, 0])
-    half = m[54, 0]
-    upper = np.interp(
-        x,
-        [0.0, 0.8 * half, 1.25 * half, 1.7 * half, 6.0, 7.2],
-        [m[33, 1] - 0.30, m[33, 1] - 0.45, m[54, 1] - 0.3, m[54, 1] - 0.1, m[54, 1] + 1.8, m[54, 1] + 5.0],
-    )
-    jaw = m[8, 1] - 0.5
-    below = smooth_step(jaw - 2.2, jaw - 0.4, points[:, 1] + 0.15 * np.clip(x - 2, 0, 6))
-    lips = smooth_step(0.10, 0.30, -inside_loop(along(np.vstack([m[48:60], m[48:49]]), 0.1), points))
-    hollow = 1 - 0.6 * np.exp(-(((x - 1.3) / 0.7) ** 2) - (((points[:, 1] - m[57, 1] + 0.75) / 0.6) ** 2))
-    ahead = smooth_step(0.2, 1.6, points[:, 2])
-    # A sharp edge on the short upper lip, a soft one on the cheek.
-    soft = 0.3 + 0.4 * smooth_step(half, 1.5 * half, x)
-    rim = np.clip((upper - points[:, 1]) / soft, 0, 1)
-    return np.asarray(rim * below * lips * hollow * ahead)
-
-
-def brows(anatomy: Anatomy, thickness: float, seed: int, density: int = 700) -> tuple[Array, Array]:
-    """Brow hairs lying on the skin: upright at the inner end, combed along the arch, fine at the tail."""
-    rng = np.random.default_rng(seed)
-    tree, surface, normal = _surface(anatomy)
-    strands = []
-    for marks in (anatomy.marks[17:22][::-1], anatomy.marks[22:27]):
-        arch = along(marks, 0.03)
-        outward = np.sign(marks[-1, 0] - marks[0, 0])
-        s = rng.beta(1.05, 1.1, density)
-        here = arch[(s * (len(arch) - 1)).astype(int)]
-        inner, tail = 1 - smooth_step(0.0, 0.35, s), smooth_step(0.45, 1.0, s)
-        width = thickness * (1.0 - 0.25 * inner - 0.72 * tail)
-        across = np.clip(rng.normal(size=density) * 0.5, -1, 1)
-        here = here + np.stack([0 * s, (across - 0.12) * width - 0.26 * inner - 0.10 * tail, 0 * s], 1)
-        rise = 0.85 * inner + 0.20 - 0.75 * tail - 0.55 * across * (1 - inner)
-        heading = np.stack([outward * (0.45 + 0.7 * s), rise, -0.35 * s], 1) + 0.10 * rng.normal(
-            size=(density, 3)
-        )
-        heading /= np.linalg.norm(heading, axis=1, keepdims=True)
-        length = (0.62 - 0.22 * inner - 0.22 * tail) * (0.7 + 0.5 * rng.random(density))
-        pts = np.zeros((density, 6, 3))
-        for k in range(6):
-            _, near = tree.query(here)
-            away = ((here - surface[near]) * normal[near]).sum(1)
-            here = here + normal[near] * (0.015 + 0.05 * np.sin(np.pi * k / 5) - away)[:, None]
-            pts[:, k] = here
-            bend = np.array([0.0, -0.05, 0.0]) * k * (1 - inner[:, None])
-            here = here + (heading + bend) * (length / 5)[:, None]
-        strands.append(pts)
-    all_strands = np.concatenate(strands)
-    radius = (
-        0.0125 * (1 - 0.85 * np.linspace(0, 1, 6) ** 1.5) * (0.7 + 0.5 * rng.random((len(all_strands), 1)))
-    )
-    return all_strands, radius
-
-
-def lashes(anatomy: Anatomy, length: float, seed: int) -> tuple[Array, Array]:
-    """Upper and lower lashes along the lid margins."""
-    rng = np.random.default_rng(seed)
-    groups = []
-    rims = ((36, 37, 38, 39), (42, 43, 44, 45), (36, 41, 40, 39), (42, 47, 46, 45))
-    for upper, rim in ((True, rims[0]), (True, rims[1]), (False, rims[2]), (False, rims[3])):
-        curve = along(anatomy.marks[list(rim)], 0.01)
-        count = 120 if upper else 45
-        s = np.sort(rng.random(count))
-        root = curve[(s * (len(curve) - 1)).astype(int)] + np.array([0, 0.02 if upper else -0.02, 0.03])
-        middle = anatomy.marks[list(rim)].mean(0)
-        fan = (root[:, 0] - middle[0]) * 0.35
-        rise = 0.55 if upper else -0.55
-        size = (
-            length
-            * (1.0 if upper else 0.5)
-            * (0.7 + 0.5 * rng.random(count))
-            * (0.65 + 0.35 * np.sin(np.pi * s))
-        )
-        t = np.linspace(0, 1, 6)
-        pts = root[:, None] + size[:, None, None] * np.stack(
-            [
-                fan[:, None] * t + 0 * root[:, :1],
-                rise * (t**1.8)[None] + 0 * root[:, :1],
-                (0.9 * t - 0.25 * t**2)[None] + 0 * root[:, :1],
-            ],
-            -1,
-        )
-        groups.append(pts)
-    strands = np.concatenate(groups)
-    radius = 0.021 * (1 - 0.9 * np.linspace(0, 1, 6))
-    return strands, np.broadcast_to(radius, strands.shape[:2])
-
-
-def scalp_mask(anatomy: Anatomy) -> Array:
+def scalp_mask(anatomy: Anatomy, recede: float = 0.0) -> Array:
     """1 where hair grows, 0 elsewhere, per skin vertex."""
     v = anatomy.vertices[:SKIN_END]
-    depth = v[:, 1] - hairline(np.arctan2(v[:, 0], v[:, 2] - 1.5))
+    depth = v[:, 1] - hairline(np.arctan2(v[:, 0], v[:, 2] - 1.5), recede)
     ear = on_ear(v)
     return smooth_step(-0.3, 0.9, depth) * ~ear

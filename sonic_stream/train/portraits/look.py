@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sonic_stream.train.portraits.clothes import Top
+from sonic_stream.train.portraits.glasses import Glasses
 from sonic_stream.train.portraits.hair import HairStyle
 
 Colour = tuple[float, float, float]
@@ -28,6 +30,8 @@ class Look:
     """Of the hair's pigment."""
     style: HairStyle
     top: Top
+    grey: Colour | None = None
+    """Colour of hair that has lost its pigment; takes the place of `melanin`."""
     scalp: Colour = (0.30, 0.24, 0.22)
     """Shade of the skin under the hair."""
     brow: float = 0.4
@@ -39,7 +43,22 @@ class Look:
     blush: float = 0.5
     """Redness of cheeks, nose and ears."""
     beard: int = 0
-    """Hairs of the stubble."""
+    """Hairs of the stubble or beard."""
+    beard_length: float = 0.16
+    """Of its hairs (cm)."""
+    glasses: Glasses | None = None
+    teeth: bool = False
+    """Whether the lips are parted, so that teeth are seen."""
+    years: float = 0.0
+    """Folds and lines; 1 is about seventy."""
+    light: Literal["soft", "side"] = "soft"
+    clay: bool = False
+    """A modelled figure: even skin, hair and brows in thick strands."""
+    clay_hair: Colour = (0.30, 0.10, 0.04)
+    """Colour of a figure's hair and brows."""
+    taper: float = 0.0
+    """How much the head narrows towards the chin and widens above, for a figure."""
+    iris_size: float = 1.0
     roughness: float = 0.42
     """Of the skin; lower shines more."""
     back_top: Colour = (0.30, 0.34, 0.38)

@@ -71,8 +71,11 @@ class Graph:
         ]
 
 
-def skin(roughness: float) -> Any:
-    """Skin: light that travels underneath, uneven colour, pores, and a highlight that they break up."""
+def skin(roughness: float, years: float = 0.0) -> Any:
+    """Skin: light that travels underneath, uneven colour, pores, and a highlight that they break up.
+
+    With `years` fine lines lie across where the mesh says `furrow`.
+    """
     graph = Graph("skin")
     where = graph.place()
     # Blotches of a few millimetres, redder where darker.
@@ -82,6 +85,15 @@ def skin(roughness: float) -> Any:
     ).outputs["Color"]
     pores = graph.node("TexVoronoi", {"Vector": where, "Scale": 9.0}).outputs["Distance"]
     relief = graph.times_plus(pores, 0.8, graph.noise(where, 5.0, 5.0))
+    if years:
+        lines = graph.node(
+            "TexWave",
+            {"Vector": where, "Scale": 0.42, "Distortion": 5.0, "Detail": 3.0, "Detail Scale": 0.6},
+            bands_direction="Z",
+        ).outputs["Fac"]
+        deep = graph.node("Math", {0: lines, 1: 0.4}, operation="POWER").outputs[0]
+        furrow = graph.node("Math", {0: deep, 1: graph.attribute("furrow", "Fac")}, operation="MULTIPLY")
+        relief = graph.times_plus(furrow.outputs[0], 3.0 * years, relief)
     gloss = graph.node(
         "MapRange", {"Value": graph.attribute("lips", "Fac"), "To Min": roughness - 0.13, "To Max": 0.23}
     ).outputs["Result"]
@@ -119,10 +131,70 @@ def eye(name: str) -> Any:
     return graph.material
 
 
+def clay(colour_name: str = "tone") -> Any:
+    """Modelling clay: even, matt, with light that travels underneath and hardly a fingerprint."""
+    graph = Graph("clay")
+    graph.feed(
+        graph.principled,
+        {
+            "Base Color": graph.attribute(colour_name),
+            "Roughness": 0.5,
+            "Normal": graph.bump(graph.noise(graph.place(), 1.6, 2.0), 0.08, 0.10),
+            "Subsurface Weight": 0.35,
+            "Subsurface Radius": (1.0, 0.4, 0.25),
+            "Subsurface Scale": 0.4,
+            "Specular IOR Level": 0.35,
+        },
+    )
+    return graph.material
+
+
+def plain(name: str, colour: Colour, roughness: float, metallic: float = 0.0, subsurface: float = 0.0) -> Any:
+    """One colour all over: teeth, gums, frames of glasses, modelled hair."""
+    graph = Graph(name)
+    graph.feed(
+        graph.principled,
+        {
+            "Base Color": (*colour, 1),
+            "Roughness": roughness,
+            "Metallic": metallic,
+            "Subsurface Weight": subsurface,
+            "Subsurface Radius": (0.6, 0.4, 0.3),
+            "Subsurface Scale": 0.15,
+        },
+    )
+    return graph.material
+
+
+def lens() -> Any:
+    """The glass of spectacles: clear, with a faint reflection."""
+    graph = Graph("lens")
+    clear = graph.node("BsdfTransparent").outputs[0]
+    shine = graph.node("BsdfGlossy", {"Roughness": 0.02}).outputs[0]
+    share = graph.node("Fresnel", {"IOR": 1.25}).outputs[0]
+    graph.surface(graph.node("MixShader", {"Fac": share, 1: clear, 2: shine}).outputs[0])
+    return graph.material
+
+
 def flesh() -> Any:
     """The dark behind the lips."""
     graph = Graph("flesh")
     graph.feed(graph.principled, {"Base Color": (0.12, 0.03, 0.03, 1)})
+    return graph.material
+
+
+def grey_hair(name: str, colour: Colour) -> Any:
+    """Hair of one colour, without pigment."""
+    graph = Graph(name)
+    inputs: dict[str | int, Any] = {
+        "Color": (*colour, 1),
+        "Roughness": 0.35,
+        "Radial Roughness": 0.5,
+        "Random Roughness": 0.2,
+    }
+    shader = graph.node("BsdfHairPrincipled", parametrization="COLOR")
+    graph.feed(shader, inputs)
+    graph.surface(shader.outputs[0])
     return graph.material
 
 

@@ -10,13 +10,24 @@ import numpy as np
 from mathutils import Vector
 
 from sonic_stream.train.portraits import materials
-from sonic_stream.train.portraits.anatomy import MOUTH, SKIN_END, Anatomy, Array, lip_mask, skin_colours
+from sonic_stream.train.portraits.ageing import aged, furrows
+from sonic_stream.train.portraits.anatomy import (
+    GUMS,
+    MOUTH,
+    SKIN_END,
+    TEETH,
+    Anatomy,
+    Array,
+    lip_mask,
+    skin_colours,
+)
 from sonic_stream.train.portraits.clothes import body, neckband, ring_polygons
 from sonic_stream.train.portraits.eyes import eyeball
-from sonic_stream.train.portraits.hair import beard, beard_mask, brows, coils, grow, lashes, scalp_mask
+from sonic_stream.train.portraits.facial import beard, beard_mask, brows, lashes
+from sonic_stream.train.portraits.glasses import Glasses, frame
+from sonic_stream.train.portraits.hair import coils, grow, scalp_mask
 from sonic_stream.train.portraits.look import Colour, Look
 
-STUBBLE_CM = 0.16
 COLLAR_Y = -15.5
 """Skin below this height is under the clothes."""
 Place = tuple[float, float, float]
@@ -56,17 +67,23 @@ def _head(anatomy: Anatomy, look: Look) -> list[Any]:
     """Skin, mouth and eyes; returns the eyes."""
     points, polygons = anatomy.part(0, SKIN_END)
     polygons = [p for p in polygons if points[p[0], 1] > COLLAR_Y]
-    skin = _mesh("skin", points, polygons, materials.skin(look.roughness), smooth=1)
+    surface = materials.clay() if look.clay else materials.skin(look.roughness, look.years)
+    skin = _mesh("skin", points, polygons, surface, smooth=1)
     tone = skin_colours(anatomy, np.array(look.skin), np.array(look.lip), look.blush, look.seed)
-    tone = tone * (1 - scalp_mask(anatomy)[:, None] * (1 - np.array(look.scalp)))
+    tone = tone * (1 - scalp_mask(anatomy, look.style.recede)[:, None] * (1 - np.array(look.scalp)))
     if look.beard:
         tone = tone * (1 - 0.30 * beard_mask(anatomy, points)[:, None])
     _attribute(skin, "tone", tone)
     _attribute(skin, "lips", lip_mask(anatomy))
+    _attribute(skin, "furrow", furrows(anatomy))
     _mesh("inside", *anatomy.part(*MOUTH), materials.flesh())
+    if look.teeth:
+        _mesh("gums", *anatomy.part(*GUMS), materials.plain("gums", (0.34, 0.10, 0.09), 0.35), smooth=1)
+        enamel = materials.plain("teeth", (0.74, 0.68, 0.58), 0.22, subsurface=0.2)
+        _mesh("teeth", *anatomy.part(*TEETH), enamel, smooth=1)
     eyes = []
     for side in ("left", "right"):
-        ball = eyeball(*anatomy.eye(side), np.array(look.iris), look.seed + 5)
+        ball = eyeball(*anatomy.eye(side), np.array(look.iris), look.seed + 5, look.iris_size)
         eye = _mesh(f"eye_{side}", ball.points, ball.polygons, materials.eye(f"eye_{side}"))
         _attribute(eye, "tone", ball.colours)
         eyes.append(eye)
@@ -87,13 +104,19 @@ def _hair(anatomy: Anatomy, look: Look) -> None:
     """Hair, stubble, brows and lashes."""
 
     def pigment(name: str, share: float, random: float) -> Any:
+        if look.clay:
+            return materials.plain(name, look.clay_hair, 0.55, subsurface=0.1)
+        if look.grey is not None:
+            return materials.grey_hair(
+                name, (share * look.grey[0], share * look.grey[1], share * look.grey[2])
+            )
         return materials.hair(name, min(1.0, share * look.melanin), look.redness, random)
 
     cut = coils if look.style.coil else grow
     _strands("hair", *cut(anatomy, look.style, look.seed), pigment("hair", 1.0, 0.25))
     if look.beard:
-        stubble = beard(anatomy, look.beard, STUBBLE_CM, look.seed + 3)
-        _strands("beard", *stubble, pigment("beard", 1.0, 0.2))
+        stubble = beard(anatomy, look.beard, look.beard_length, look.seed + 3)
+        _strands("beard", *stubble, pigment("beard", 1.0 if look.grey is None else 0.75, 0.2))
     _strands("brows", *brows(anatomy, look.brow, look.seed + 1), pigment("brows", 0.85, 0.2))
     black = materials.hair("lashes", 1.0, 0.2, 0.0)
     _strands("lashes", *lashes(anatomy, look.lash, look.seed + 2), black)
@@ -109,6 +132,31 @@ def _clothes(anatomy: Anatomy, look: Look) -> None:
         _attribute(thing, "along", cloth.along, vector=True)
 
 
+def _wire(name: str, points: Array, radius: float, closed: bool, material: Any) -> None:
+    """A round wire along points."""
+    curve = bpy.data.curves.new(name, "CURVE")
+    curve.dimensions, curve.bevel_depth, curve.bevel_resolution = "3D", radius, 4
+    curve.use_fill_caps = True
+    spline = curve.splines.new("POLY")
+    spline.points.add(len(points) - 1)
+    spline.points.foreach_set("co", np.c_[to_blender(points), np.ones(len(points))].ravel())
+    spline.use_cyclic_u = closed
+    curve.materials.append(material)
+    bpy.context.collection.objects.link(bpy.data.objects.new(name, curve))
+
+
+def _glasses(anatomy: Anatomy, worn: Glasses) -> None:
+    """Rims, bridge, temples and the glass between them."""
+    fitted = frame(anatomy, worn)
+    stuff = materials.plain("frame", worn.colour, 0.25, metallic=float(worn.metal))
+    glass = materials.lens()
+    for rim in fitted.rims:
+        _wire("rim", rim, worn.thickness, True, stuff)
+        _mesh("lens", rim, [tuple(range(len(rim)))], glass)
+    for wire in fitted.wires:
+        _wire("wire", wire, worn.thickness * 0.9, False, stuff)
+
+
 def _lamp(name: str, place: Place, size: float, watts: float, colour: Colour) -> Any:
     """A square lamp that looks at the head."""
     light = bpy.data.lights.new(name, "AREA")
@@ -120,10 +168,14 @@ def _lamp(name: str, place: Place, size: float, watts: float, colour: Colour) ->
     return thing
 
 
-def _light(eyes: list[Any]) -> None:
-    """A large soft key, a cool fill, two rims, and a catch light that only the eyes see."""
-    _lamp("key", (-45, -55, 38), 38, 52000, (1.0, 0.96, 0.91))
-    _lamp("fill", (60, -50, 5), 55, 16000, (0.88, 0.94, 1.0))
+def _light(eyes: list[Any], kind: str) -> None:
+    """A key, large and soft or small and from the side, a cool fill, two rims, a catch light in the eyes."""
+    if kind == "side":
+        _lamp("key", (-72, -42, 26), 9, 62000, (1.0, 0.93, 0.84))
+        _lamp("fill", (60, -50, 5), 55, 3600, (0.80, 0.90, 1.0))
+    else:
+        _lamp("key", (-45, -55, 38), 38, 52000, (1.0, 0.96, 0.91))
+        _lamp("fill", (60, -50, 5), 55, 16000, (0.88, 0.94, 1.0))
     _lamp("rim", (38, 45, 40), 25, 30000, (1.0, 0.97, 0.93))
     _lamp("rim2", (-50, 40, 25), 20, 9000, (0.9, 0.95, 1.0))
     sparkle = _lamp("sparkle", (-30, -95, 34), 18, 80000, (1.0, 0.98, 0.95))
@@ -136,7 +188,7 @@ def _light(eyes: list[Any]) -> None:
     world.use_nodes = True
     sky = world.node_tree.nodes["Background"]
     sky.inputs["Color"].default_value = (0.55, 0.60, 0.68, 1)
-    sky.inputs["Strength"].default_value = 0.35
+    sky.inputs["Strength"].default_value = 0.35 if kind == "soft" else 0.14
     bpy.context.scene.world = world
 
 
@@ -179,13 +231,16 @@ def _camera(lens_mm: float) -> None:
 
 def render(folder: Path, look: Look, out: Path, size_px: int, samples: int) -> None:
     """Writes the portrait as PNG."""
-    anatomy = Anatomy.build(folder, look.identity, look.expression, look.eye_size)
+    anatomy = Anatomy.build(folder, look.identity, look.expression, look.eye_size, look.taper)
+    anatomy = aged(anatomy, look.years)
     bpy.ops.wm.read_factory_settings(use_empty=True)
     eyes = _head(anatomy, look)
     _hair(anatomy, look)
+    if look.glasses is not None:
+        _glasses(anatomy, look.glasses)
     _clothes(anatomy, look)
     _background(look)
-    _light(eyes)
+    _light(eyes, look.light)
     _camera(look.lens_mm)
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"

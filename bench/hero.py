@@ -1,4 +1,4 @@
-"""The picture at the top of the README: each bundled portrait, and moments of it speaking.
+"""The picture at the top of the README: four of the bundled portraits, and moments of them speaking.
 
     python -m bench.hero [--out docs/hero.jpg]
 
@@ -16,7 +16,7 @@ import numpy as np
 from sonic_stream import pictures
 from sonic_stream.timebase import FPS
 
-ROWS = (("mira", "hello"), ("tariq", "hello-low"), ("juno", "hello"))
+ROWS = (("mira", "hello"), ("otto", "hello-low"), ("amara", "hello"), ("pim", "hello"))
 MOMENTS_S = (0.6, 1.16, 1.72, 2.28, 2.84)
 TILE_PX, GAP_PX = 230, 6
 

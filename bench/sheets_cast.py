@@ -3,7 +3,7 @@
     python -m bench.sheets_cast [--out docs] [--only NAME...]
 
 Writes `sheet-NAME.jpg` for each bundled portrait (above geometry alone, below the decoder at one step) and
-`strip-blink.jpg`, `strip-words.jpg` and `strip-smile.jpg` of four of them. The words are spoken by espeak-ng
+`strip-blink.jpg`, `strip-words.jpg` and `strip-smile.jpg` of a few. The words are spoken by espeak-ng
 (the program), and the network that moves every mouth hears them; the other states are posed.
 """
 
@@ -26,7 +26,7 @@ from sonic_stream.offline.bundled import portraits
 from sonic_stream.offline.parts import Parts
 from sonic_stream.offline.voice_motion import voice_motion_file
 from sonic_stream.picture import Painter, Settling
-from sonic_stream.types import F32, U8, Identity, PortraitSettings
+from sonic_stream.types import F32, MOUTH_CHANNELS, U8, Identity, PortraitSettings
 
 POSES: dict[str, dict[str, float]] = {
     "rest": {},
@@ -47,8 +47,9 @@ STEPS = (0, 1)
 WORDS = "mama, papa, father, we"
 WORDS_EVERY = 3
 """Every third picture of the words is shown."""
-IN_STRIPS = ("mira", "tariq", "amara", "pim")
-COLUMNS, TILE_PX, STRIP_PX = 6, 200, 104
+WORDS_BY = ("mira", "amara")
+IN_STRIPS = ("mira", "otto", "amara", "pim")
+COLUMNS, TILE_PX, STRIP_PX, STRIP_COLUMNS = 6, 200, 104, 13
 LARGEST_BYTES = 300_000
 
 
@@ -95,9 +96,9 @@ def state_sheet(identity: Identity) -> U8:
 
 
 def strip(identity: Identity, rows: Sequence[F32], part: str, every: int = 1) -> U8:
-    """Consecutive pictures: a row without, a row with the decoder."""
+    """Consecutive pictures: a row without, below it one with the decoder; long ones go on below."""
     painter = Painter(identity)
-    made = []
+    made: list[list[U8]] = []
     for steps in STEPS:
         settling = Settling()
         shown = []
@@ -105,12 +106,18 @@ def strip(identity: Identity, rows: Sequence[F32], part: str, every: int = 1) ->
             image = painter.paint(coeffs, steps, settling)
             if number % every == 0:
                 shown.append(crop(image, identity, STRIP_PX, part))
-        made.append(np.hstack(shown))
-    return np.asarray(np.vstack(made), np.uint8)
+        blank = np.zeros_like(shown[0])
+        made.append(shown + [blank] * (-len(shown) % STRIP_COLUMNS if len(shown) > STRIP_COLUMNS else 0))
+    lines = [
+        np.hstack(shown[at : at + STRIP_COLUMNS])
+        for at in range(0, len(made[0]), STRIP_COLUMNS)
+        for shown in made
+    ]
+    return np.asarray(np.vstack(lines), np.uint8)
 
 
 def spoken(text: str) -> F32:
-    """The motion of espeak-ng saying `text`, float32 [T, CHANNELS].
+    """What the mouth does when espeak-ng says `text`, float32 [T, CHANNELS]; the head is still.
 
     Errors: MissingPieceError without the program.
     """
@@ -120,7 +127,9 @@ def spoken(text: str) -> F32:
             subprocess.run(["espeak-ng", "-v", "en-us", "-s", "140", "-w", voice, text], check=True)
         except FileNotFoundError as missing:
             raise MissingPieceError("The words need the program espeak-ng; install it.") from missing
-        return voice_motion_file(voice, motion, settle({}), None, print, None, Parts()).coeffs
+        coeffs = voice_motion_file(voice, motion, settle({}), None, print, None, Parts()).coeffs
+    coeffs[:, len(MOUTH_CHANNELS) :] = 0
+    return coeffs
 
 
 def write(path: Path, image: U8) -> None:
@@ -153,7 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "smile": (strip_of([(0, POSES["smile, teeth"]), (8, {}), (11, {})]), "mouth", 1),
     }
     for name, (rows, part, every) in runs.items():
-        made = [strip(faces[who], rows, part, every) for who in IN_STRIPS if who in faces]
+        shown = WORDS_BY if name == "words" else IN_STRIPS
+        made = [strip(faces[who], rows, part, every) for who in shown if who in faces]
         write(chosen.out / f"strip-{name}.jpg", np.asarray(np.vstack(made), np.uint8))
 
 

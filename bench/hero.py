@@ -17,7 +17,7 @@ from sonic_stream import pictures
 from sonic_stream.timebase import FPS
 
 ROWS = (("mira", "hello"), ("otto", "hello-low"), ("amara", "hello"), ("pim", "hello"))
-MOMENTS_S = (0.6, 1.16, 1.72, 2.28, 2.84)
+MOMENTS_S = (0.6, 1.4, 1.72, 2.28, 2.84)
 TILE_PX, GAP_PX = 230, 6
 
 

@@ -89,7 +89,9 @@ def _heard(
         samples = next(hops)
         picture = number - lookahead_hops
         stored = motion.frame(picture) if motion else None
-        hop = HopInput(slot, number * FRAME_TICKS, samples, controls, motion=stored, paint=paint)
+        # Pictures before the first are not wanted; painted, they would also leave a trace in the settling.
+        wanted = paint and picture >= 0
+        hop = HopInput(slot, number * FRAME_TICKS, samples, controls, motion=stored, paint=wanted)
         if stored is not None and picture < 0:
             continue  # nothing to hear, and the picture before the first is not wanted
         result = engine.step([hop])[0]

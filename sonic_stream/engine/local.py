@@ -17,7 +17,7 @@ from sonic_stream.errors import BadInputError, BusyError
 from sonic_stream.motion import Animator
 from sonic_stream.picture import Painter, Settling, warm_up
 from sonic_stream.picture.decoder import steps_available
-from sonic_stream.timebase import Ticks
+from sonic_stream.timebase import FRAME_TICKS, Ticks
 from sonic_stream.types import Controls, Identity, MotionFrame, VideoFrame
 
 LOOKAHEAD_HOPS = 2
@@ -113,7 +113,10 @@ class LocalEngine:
             return HopResult(hop.slot, motion, VideoFrame(motion.pts, NO_PICTURE, 0, hop.epoch))
         face = self._faces[hop.slot]
         steps = min(hop.controls.inference_steps, face.painter.steps_available)
-        image = face.painter.paint(motion.coeffs, steps, face.settling)
+        # Halfway between two of 25 a second: 50 a second must hold the pictures of 25, so those settle alone.
+        between = motion.pts % FRAME_TICKS == FRAME_TICKS // 2
+        settling = face.settling.branch() if between else face.settling
+        image = face.painter.paint(motion.coeffs, steps, settling)
         return HopResult(hop.slot, motion, VideoFrame(motion.pts, image, steps, hop.epoch))
 
     def reset(self, slot: int) -> None:

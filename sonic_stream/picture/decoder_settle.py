@@ -56,6 +56,12 @@ class Settling:
         else:
             self._shown.pop(region, None)
 
+    def branch(self) -> Settling:
+        """The same past for a picture beside the run: what that one shows is not remembered here."""
+        beside = Settling()
+        beside._shown.update(self._shown)
+        return beside
+
     def settled(self, patch: Patch, change: F32, triangles: Any) -> F32:
         """What to lay on `patch`, float32 [3, h, w], where `change` is asked for; and remembers it."""
         before = self._shown.get(patch.region)

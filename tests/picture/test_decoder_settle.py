@@ -47,6 +47,16 @@ def test_the_first_picture_and_one_after_forgetting_are_as_asked_for() -> None:
         settling.forget()
 
 
+def test_a_picture_beside_the_run_knows_its_past_and_leaves_no_trace() -> None:
+    alone, watched = Settling(), Settling()
+    for settling in (alone, watched):
+        settling.settled(patch(), flat(0), TRIANGLES)
+    beside = watched.branch().settled(patch(), flat(7), TRIANGLES)
+    assert 0 < skin_of(beside).mean() < 7
+    expected = alone.settled(patch(), flat(5), TRIANGLES)
+    np.testing.assert_array_equal(watched.settled(patch(), flat(5), TRIANGLES), expected)
+
+
 def test_what_is_hardly_seen_stays_and_what_is_seen_comes_over_some_pictures() -> None:
     settling = Settling()
     settling.settled(patch(), flat(0), TRIANGLES)

@@ -50,7 +50,7 @@ class Watcher:
 
 
 class _Tuning:
-    """Wraps three methods of one sender."""
+    """Wraps four methods of one sender."""
 
     def __init__(self, sender: RTCRtpSender, clock: MediaClock, rate_hz: int, watcher: Watcher) -> None:
         self._sender: Any = sender

@@ -221,6 +221,9 @@ class FakeSender:
     async def _send_rtcp(self, packets):
         self.sent += packets
 
+    async def _handle_rtcp_packet(self, packet):
+        """What comes from the receiver."""
+
 
 async def test_sender_reports_tell_media_time_and_not_the_moment_of_sending():
     class Codec:

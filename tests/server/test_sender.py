@@ -10,7 +10,7 @@ from aiortc.rtcrtpsender import RTCEncodedFrame
 from aiortc.rtp import RtcpSdesPacket, RtcpSenderInfo, RtcpSrPacket
 
 from server.clock import MediaClock
-from server.sender import EARLY_REPORTS_S, tune_sender
+from server.sender import EARLY_REPORTS_S, Watcher, tune_sender
 
 ORIGIN = (1 << 32) - 10_000
 CODEC = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=96)
@@ -24,6 +24,7 @@ class Sender:
         self._ssrc = 7
         self.reports: list[RtcpSrPacket] = []
         self.others: list[Any] = []
+        self.taken: list[Any] = []
         self._media, self._step = begin - step, step
         self._private("encoder", None)
         for name in ("rtp_timestamp", "ntp_timestamp", "packet_count", "octet_count", "lsr", "lsr_time"):
@@ -39,6 +40,9 @@ class Sender:
     async def _send_rtcp(self, packets: list[Any]) -> None:
         for packet in packets:
             (self.reports if isinstance(packet, RtcpSrPacket) else self.others).append(packet)
+
+    async def _handle_rtcp_packet(self, packet: Any) -> None:
+        self.taken.append(packet)
 
     async def send(self, count: int) -> None:
         for _ in range(count):
@@ -97,3 +101,17 @@ async def test_nothing_is_reported_before_anything_was_sent():
     with pytest.raises(IndexError):
         await sender.report()
     assert len(sender.others) == 1
+
+
+async def test_the_receivers_reports_are_told_and_passed_on():
+    class Heard(Watcher):
+        count = 0
+
+        def reported(self) -> None:
+            self.count += 1
+
+    heard, sender = Heard(), Sender(3600)
+    tune_sender(sender, clock(), 90_000, heard)  # type: ignore[arg-type]
+    packet = RtcpSdesPacket(chunks=[])
+    await sender._handle_rtcp_packet(packet)
+    assert heard.count == 1 and sender.taken == [packet]

@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench import cast
 from sonic_stream.config import settle
 from sonic_stream.offline import bundled
 from sonic_stream.offline.batch import run_batch
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--jobs", default="1,2,4")
     options = parser.parse_args()
-    names, voices = list(bundled.portraits()), list(bundled.voices())
+    names, voices = list(cast.MEASURED), list(bundled.voices())
     speeds: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         jobs_file = Path(folder) / "jobs.jsonl"

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from bench import cast
 from sonic_stream.media.audio import open_audio
-from sonic_stream.offline import Parts, bundled, render
+from sonic_stream.offline import Parts, render
 from sonic_stream.offline.calibrate import Calibration, Mended, calibrate, heard_motion, moved
 from sonic_stream.offline.calibrate_fit import find_lag
 from sonic_stream.offline.motion_file import read_motion, write_motion
@@ -90,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--portraits", default=",".join(bundled.portraits()))
+    parser.add_argument("--portraits", default=",".join(cast.MEASURED))
     parser.add_argument("--offsets", default="-50,-30,0,30,50", help="milliseconds, with commas")
     parser.add_argument("--real-lips", type=Path)
     options = parser.parse_args()

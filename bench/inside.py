@@ -12,13 +12,13 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
 
+from bench import cast
 from bench.stage import engine_of
 from server.bridge import EngineBridge
 from server.encoders import LiveVp8Encoder
@@ -29,16 +29,14 @@ from sonic_stream.stream.session import LiveSession
 from sonic_stream.timebase import FRAME_TICKS, PACKET_TICKS, TICK_RATE, Ticks
 from sonic_stream.types import F32, U8, Controls, Identity, PortraitSettings
 
-PORTRAITS = Path(__file__).resolve().parent.parent / "sonic_stream" / "assets" / "portraits"
 INTERRUPTIONS = 20
 LOUD = 60
 """Of 32768: what is left of old sound after an interruption is counted from there."""
 
 
 def portrait() -> bytes:
-    """The first bundled portrait."""
-    kinds = {".png", ".jpg", ".jpeg", ".webp"}
-    return next(p for p in sorted(PORTRAITS.iterdir()) if p.suffix in kinds).read_bytes()
+    """The bundled portrait that is measured."""
+    return cast.paths()[0].read_bytes()
 
 
 def parts(fake: bool, size: int) -> tuple[Callable[[], Engine], Identity]:

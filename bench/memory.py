@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench import cast
 from bench.offline import repeated_voice, resident_mb
 from sonic_stream.offline import bundled, render
 
@@ -59,7 +60,7 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--portrait", default=next(iter(bundled.portraits()), None))
+    parser.add_argument("--portrait", default=cast.FIRST)
     parser.add_argument("--keep-resolution", action="store_true")
     parser.add_argument("--fps", type=int, default=25)
     options = parser.parse_args()

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bench import cast
 from sonic_stream import __version__
 from sonic_stream.config import RESOLUTIONS
 from sonic_stream.media.audio import open_audio
@@ -134,10 +135,8 @@ def main() -> None:
     )
     parser.add_argument("--one", choices=["render", "identity"], help=argparse.SUPPRESS)
     options = parser.parse_args()
-    portrait = options.portrait or next(iter(bundled.portraits().values()), None)
+    portrait = options.portrait or cast.paths()[0]
     voice = options.voice or bundled.voices()["hello"]
-    if portrait is None:
-        parser.error("there is no bundled portrait; name one with --portrait")
     if options.one == "render":
         print(json.dumps(measure(portrait, voice, int(options.sizes))))
         return

@@ -2,7 +2,7 @@
 
     python -m bench.parameters [--seconds 3] [--portraits mira,juno,tariq] [--figure] [--write]
 
-Every bundled portrait speaks the bundled voice once for each value. Lips, lids and head are tracked in the
+Three bundled portraits (bench.cast) speak the bundled voice once for each value. Lips, lids and head are tracked in the
 pictures, so a figure is what is seen, not what was asked. `--figure` draws docs/parameters.jpg, `--write`
 puts the table into docs/parameters.md. The last line is JSON.
 """
@@ -20,6 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from bench import cast
 from bench.parameters_stage import Clip, Seen, Stage, see, slope, unmoved
 from sonic_stream.config import RESOLUTIONS
 from sonic_stream.face.tracker import TrackedFace, shared_tracker
@@ -307,7 +308,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--portraits", default=",".join(bundled.portraits()))
+    parser.add_argument("--portraits", default=",".join(cast.MEASURED))
     parser.add_argument("--figure", action="store_true", help="draw docs/parameters.jpg")
     parser.add_argument("--write", action="store_true", help="put the table into docs/parameters.md")
     parser.add_argument("--only", help="one of the measurements")

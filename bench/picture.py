@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from bench import cast
 from bench.flicker import flicker, region
 from sonic_stream.face import identify
 from sonic_stream.face.regions import LIDS_LEFT, LIDS_RIGHT, LIPS_INNER, LIPS_OUTER
@@ -195,8 +196,9 @@ def _stored(path: Path) -> F32:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    bundled = sorted((Path(__file__).parents[1] / "sonic_stream" / "assets" / "portraits").glob("*.jpg"))
-    parser.add_argument("portraits", nargs="*", type=Path, default=bundled, help="the bundled ones")
+    parser.add_argument(
+        "portraits", nargs="*", type=Path, default=cast.paths(), help=", ".join(cast.MEASURED)
+    )
     parser.add_argument("--motion", type=Path, help="a stored motion instead of speech-like curves")
     parser.add_argument("--pictures", type=int, default=150)
     parser.add_argument("--steps", type=int, default=0, help="steps of the decoder; 0 is geometry alone")

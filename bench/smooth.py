@@ -22,11 +22,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import cast
 from sonic_stream.face.tracker import shared_tracker
 from sonic_stream.media.audio import open_audio
 from sonic_stream.media.video import AudioTrack, VideoWriter
 from sonic_stream.media.video_file import TimedPicture, open_video
-from sonic_stream.offline import bundled, render
+from sonic_stream.offline import render
 from sonic_stream.offline.calibrate_lips import FaceFollower, lips_of
 from sonic_stream.offline.motion_file import read_motion
 from sonic_stream.offline.smooth import smooth
@@ -175,7 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--portraits", default=",".join(bundled.portraits()))
+    parser.add_argument("--portraits", default=",".join(cast.MEASURED))
     parser.add_argument("--size", type=int, default=384)
     options = parser.parse_args()
     names = options.portraits.split(",")[:3]

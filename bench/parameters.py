@@ -3,8 +3,8 @@
     python -m bench.parameters [--seconds 3] [--portraits mira,juno,tariq] [--figure] [--write]
 
 Three bundled portraits (bench.cast) speak the bundled voice once for each value. Lips, lids and head are
-tracked in the pictures, so a figure is what is seen, not what was asked. `--figure` draws docs/parameters.jpg, `--write`
-puts the table into docs/parameters.md. The last line is JSON.
+tracked in the pictures, so a figure is what is seen, not what was asked. `--figure` draws
+docs/parameters.jpg, `--write` puts the table into docs/parameters.md. The last line is JSON.
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@
     python -m bench.motion [--real-lips DIR] [--weights FILE] [--lookahead 0|2|4] [--quick]
 
 `--real-lips` names a folder of NAME.wav (16 kHz) beside NAME.npz (`t` s, `detected`, `aperture`, `width`
-over the face height) and `lag_s.json`; without it those figures are null, as are those of festival's voices
-where festival is not installed. Prints tables and, last, one JSON line.
+over the face height) and `lag_s.json`; without it those figures are null, as are those of Open JTalk and of
+festival's voices where they are not installed (`sonic_stream/train/open_jtalk.py`, `festival.py`).
+`r_unseen_engine` is the network's own gap against the phones' curve; `_shown` is what the face shows, after
+`motion/mouth.py` has spread it to people's range. Prints tables and, last, one JSON line.
 """
 
 from __future__ import annotations
@@ -17,14 +19,16 @@ import numpy as np
 import torch
 
 from bench.motion_behaviour import REAL_BEHAVIOUR, behaviour
-from bench.motion_lips import Clip, compare, real_clips, spoken, synthetic
+from bench.motion_lips import Clip, compare, net_r, real_clips, spoken, synthetic
 from bench.motion_sounds import spoilers, stillness
 from bench.motion_speed import batch_ms, step_ms, stream_error
 from sonic_stream.motion import Animator
 from sonic_stream.motion.weights import SHIPPED, load_net, notes_of
 from sonic_stream.timebase import FPS
-from sonic_stream.train import speech
+from sonic_stream.train import festival, open_jtalk, speech
 
+UNSEEN_ENGINE = "Open JTalk, an engine never heard"
+UNSEEN_VOICES = "festival, voices never heard"
 REAL_KEYS = (
     "r_clean",
     "r_broadcast",
@@ -87,15 +91,19 @@ def main() -> None:
     animator = Animator.load(1, a.lookahead, a.weights)
     said = spoken(speech.espeak("en-us", 9001), 40) + spoken(speech.espeak("cmn", 9001), 20)
     heard = synthetic(animator, said)
-    new_voices = [u for voice in speech.FESTIVAL_VOICES for u in spoken(speech.festival(voice, 8, 9001), 8)]
-    unseen = synthetic(animator, new_voices) if new_voices else None
-    groups = [
-        ("espeak-ng, new sentences", heard),
-        *([("festival, never trained on", unseen)] if unseen else []),
-    ]
+    net, _ = load_net(a.weights)
+    groups: dict[str, dict[str, float]] = {"espeak-ng, new sentences": heard | {"r_net": net_r(net, said)}}
+    for name, new in (
+        (UNSEEN_ENGINE, spoken(open_jtalk.say(24, 9001), 24)),
+        (UNSEEN_VOICES, [u for v in festival.UNHEARD for u in spoken(festival.say(v, 8, 9001), 8)]),
+    ):
+        if new:
+            groups[name] = synthetic(animator, new) | {"r_net": net_r(net, new)}
+    engine, voices = groups.get(UNSEEN_ENGINE, {}), groups.get(UNSEEN_VOICES, {})
     table(
         "Synthetic speech with true timings",
-        [["voices", *heard]] + [[name, *(f"{v:.3f}" for v in f.values())] for name, f in groups],
+        [["voices", *heard, "r_net"]]
+        + [[name, *(f"{v:.3f}" for v in f.values())] for name, f in groups.items()],
     )
     still = stillness(animator)
     table(
@@ -115,13 +123,15 @@ def main() -> None:
             + [[k, f"{moves[k]:.2f}", f"{v:.2f}"] for k, v in REAL_BEHAVIOUR.items()],
         )
     median_ms, p95_ms = step_ms(animator, voice)
-    net, _ = load_net(a.weights)
     result: dict[str, object] = {
         **real,
         "closure_recall": heard["recall"],
         "closure_false": heard["false"],
-        "r_unseen_engine": unseen and unseen["r_whole"],
-        "r_unseen_engine_talking": unseen and unseen["r"],
+        "r_unseen_engine": engine.get("r_net"),
+        "r_unseen_engine_shown": engine.get("r_whole"),
+        "r_unseen_engine_talking": engine.get("r"),
+        "r_unseen_voices": voices.get("r_net"),
+        "r_unseen_voices_shown": voices.get("r_whole"),
         "still_noise": still["noise"],
         "still_music": still["music"],
         "settle_ms": heard["settle_p95"],

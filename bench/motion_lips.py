@@ -13,15 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 
 from sonic_stream.motion import Animator
+from sonic_stream.motion.features import LogMel
+from sonic_stream.motion.model import MotionNet
 from sonic_stream.motion.mouth import gap_of
 from sonic_stream.timebase import FPS, FRAME_TICKS, HOP_SAMPLES, MODEL_RATE_HZ
 from sonic_stream.train import speech
 from sonic_stream.train.corpus import surrounded
 from sonic_stream.train.phones import CLASSES
 from sonic_stream.train.targets import targets
-from sonic_stream.types import CHANNEL_INDEX, F32, Controls
+from sonic_stream.types import CHANNEL_INDEX, F32, MOUTH_CHANNELS, Controls
 
 APERTURE, WIDTH, CLOSE, PUCKER = (CHANNEL_INDEX[n] for n in ("aperture", "width", "close", "pucker"))
 OPEN_VOWELS = [CLASSES.index(name) for name in ("AA", "AE", "EH", "EY", "AH")]
@@ -110,6 +113,20 @@ def compare(animator: Animator, clip: Clip, change: Callable[[F32], F32] | None 
         "auc": auc(-predicted[judged], shut[judged]),
         "rough": float(np.abs(np.diff(coeffs[:, APERTURE], 2)).mean()),
     }
+
+
+def net_r(net: MotionNet, said: list[speech.Utterance], lookahead: int = 2) -> float:
+    """Mean r of the gap that the network expects, before it is spread to what lips show; pauses count."""
+    which, log_mel, rs = net.config.lookaheads.index(lookahead), LogMel(), []
+    for u in said:
+        n = len(u.samples) // HOP_SAMPLES
+        padded = np.pad(u.samples[: n * HOP_SAMPLES], (0, lookahead * HOP_SAMPLES))
+        with torch.inference_mode():
+            mel, _ = log_mel(torch.from_numpy(padded)[None], log_mel.rest(1))
+            out, _ = net(mel, net.rest(1))
+        expected = out.curves[0, lookahead:, which, MOUTH_CHANNELS.index("aperture")].numpy()
+        rs.append(correlation(expected, targets(u.segments, n).curves[:, APERTURE]))
+    return float(np.mean(rs))
 
 
 def spoken(source: Iterator[speech.Utterance], count: int) -> list[speech.Utterance]:

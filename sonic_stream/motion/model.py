@@ -37,10 +37,10 @@ NO_KEY = -1e9
 class NetConfig:
     """The network's size; stored in the weight file."""
 
-    stem: int = 128
+    stem: int = 256
     width: int = 192
     heads: int = 4
-    blocks: int = 3
+    blocks: int = 4
     near: int = 9
     """Pictures joined by the last convolution."""
     window: int = 25

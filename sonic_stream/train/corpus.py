@@ -5,7 +5,8 @@
     python -m sonic_stream.train.corpus --out DIR --part sung --hours 1
     python -m sonic_stream.train.corpus --out DIR --part still --hours 1.5
     python -m sonic_stream.train.corpus --out DIR --part recorded --recordings FOLDER
-    python -m sonic_stream.train.corpus --out DIR --part festival --hours 0.2     (held out, for measuring)
+    python -m sonic_stream.train.corpus --out DIR --part festival --hours 2
+    python -m sonic_stream.train.corpus --out DIR --part revoiced --hours 4 --recordings FOLDER
 
 Parts are independent and may run side by side. A shard is `NAME.mel.npy` (float16 [frames, MELS]) and
 `NAME.npz`: `pictures` per utterance, and for every phone its `phone`, `start_s`, `end_s`, `stressed` and
@@ -19,7 +20,8 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,7 @@ from scipy.signal import butter, fftconvolve, sosfilt
 from sonic_stream.errors import BadInputError
 from sonic_stream.motion.features import FRAMES_PER_HOP, LogMel
 from sonic_stream.timebase import HOP_SAMPLES, MODEL_RATE_HZ
-from sonic_stream.train import sentences, singing, speech
+from sonic_stream.train import festival, revoicing, sentences, singing, speech
 from sonic_stream.train.negatives import Rng, coloured_noise, crowd, still_sound
 from sonic_stream.train.phones import SILENCE, Segment, arpabet, spread
 from sonic_stream.train.speech import Utterance
@@ -150,16 +152,20 @@ def choir(seed: int) -> Iterator[Utterance]:
     return singing.songs(turns, seed)
 
 
-def held_out(seed: int) -> Iterator[Utterance]:
-    """Festival's voices in turn, in batches."""
-    for batch in itertools.count(seed):
-        got = 0
-        for voice in speech.FESTIVAL_VOICES:
-            for said in speech.festival(voice, 20, batch):
-                got += 1
-                yield said
-        if not got:
-            return
+def others(recordings: Path, seed: int) -> Iterator[Utterance]:
+    """Endless sentences of recorded and synthetic voices, spoken by people who do not exist."""
+    people = list(recorded(recordings))
+
+    def turns() -> Iterator[Utterance]:
+        rng = np.random.default_rng([seed, 42])
+        synthetic = (speech.flite(seed + 700), festival.in_turn(list(festival.TRAINED), seed + 700))
+        while True:
+            for i in rng.permutation(len(people)):
+                yield people[int(i)]
+                if rng.random() < 0.5 and (said := next(synthetic[int(rng.integers(2))], None)):
+                    yield said
+
+    return revoicing.revoiced(turns(), seed)
 
 
 class Shard:
@@ -200,31 +206,29 @@ class Shard:
         )
 
 
-PARTS = ("espeak", "flite", "sung", "festival", "still", "recorded")
+PARTS = ("espeak", "flite", "festival", "sung", "revoiced", "still", "recorded")
 
 
 def build(part: str, out: Path, hours: float, seed: int, recordings: Path | None = None) -> float:
     """Makes one part's shard and gives its length in hours."""
     rng = np.random.default_rng(seed)
-    if part == "recorded":
+    if part in ("recorded", "revoiced"):
         if recordings is None:
-            raise BadInputError("The part 'recorded' needs --recordings FOLDER.")
-        source = recorded(recordings)
+            raise BadInputError(f"The part '{part}' needs --recordings FOLDER.")
+        source = recorded(recordings) if part == "recorded" else others(recordings, seed)
     else:
-        makers = {
+        makers: dict[str, Callable[[int], Iterator[Utterance]]] = {
             "espeak": mixed_languages,
             "flite": speech.flite,
             "sung": choir,
-            "festival": held_out,
+            "festival": partial(festival.in_turn, list(festival.TRAINED)),
             "still": still,
         }
         source = makers[part](seed)
     shard, wanted, began = Shard(), hours * 3600 * 25, time.monotonic()
     for said in source:
-        if part in ("espeak", "flite", "sung"):
+        if part not in ("recorded", "still"):
             said = surrounded(rooms_and_wires(said, rng), rng)
-        elif part == "festival":
-            said = surrounded(said, rng)
         shard.add(said)
         if part != "recorded" and shard.pictures >= wanted:
             break

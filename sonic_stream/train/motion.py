@@ -29,11 +29,20 @@ from sonic_stream.motion.model import MotionNet, NetConfig, NetOutput
 from sonic_stream.motion.weights import load_net, save_net
 from sonic_stream.train import corpus
 from sonic_stream.train.augment import degrade
+from sonic_stream.train.grow import grow
 from sonic_stream.train.phones import CLASSES, Segment
 from sonic_stream.train.targets import UNITS, Targets, targets
 from sonic_stream.types import F32, MOUTH_CHANNELS
 
-SHARES = {"espeak": 0.42, "flite": 0.16, "sung": 0.05, "recorded": 0.27, "still": 0.10}
+SHARES = {
+    "espeak": 0.28,
+    "festival": 0.15,
+    "flite": 0.10,
+    "revoiced": 0.14,
+    "sung": 0.04,
+    "recorded": 0.20,
+    "still": 0.09,
+}
 """How often an utterance of each part is drawn (by length within the part)."""
 
 CHANNEL_SPREADS = {
@@ -257,9 +266,7 @@ def train(data: Path, out: Path, recipe: Recipe, fresh: bool = False, start: Pat
     hours = {p.name: round(float(p.lengths.sum()) / 25 / 3600, 2) for p in parts}
     print("hours", json.dumps(hours), flush=True)
     sampler = Sampler(parts, recipe.pictures, rng)
-    net = MotionNet(recipe.net)
-    if start:
-        net.load_state_dict(load_net(start)[0].state_dict())
+    net = grow(load_net(start)[0], recipe.net) if start else MotionNet(recipe.net)
     phone_head = nn.Linear(recipe.net.width, len(CLASSES))
     parameters = [*net.parameters(), *phone_head.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=0.02, betas=(0.9, 0.98))

@@ -2,7 +2,7 @@
 
 Sounds made alike at the lips share a class whatever their voice or place further back (p, b and m are
 `P`; t, d, n are `D`). Alphabets: ARPAbet (flite, forced alignments, festival's English), IPA as
-espeak-ng writes it, and the letter-like sets of festival's other voices.
+espeak-ng writes it, and the letter-like sets of festival's and Open JTalk's other languages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ class Segment:
     stressed: bool = False
 
 
-def _table(rows: dict[str, str]) -> dict[str, tuple[str, ...]]:
+Alphabet = dict[str, tuple[str, ...]]
+"""Classes by symbol; two for a diphthong."""
+
+
+def _table(rows: dict[str, str]) -> Alphabet:
     """'symbols of a class' by class -> classes by symbol; a class may be a pair such as 'AA+UH'."""
     return {symbol: tuple(name.split("+")) for name, symbols in rows.items() for symbol in symbols.split()}
 
@@ -101,46 +105,178 @@ IPA = _table(
     }
 )
 
-LETTERS = _table(
+ROMANCE = _table(
     {
         "SIL": "# pau _",
-        "AA": "a aa aaa A",
-        "AE": "e0",
-        "AX": "ae ay ax @",
-        "EH": "E ee2",
-        "EY": "e ee",
-        "IY": "i ii ji",
-        "II": "y yy",
-        "OW": "o oo uo",
-        "AO": "O au",
-        "UW": "u uu ju",
-        "P": "p pp b bb m mm pj bj mj ph bh",
-        "F": "f ff v vv fj vj",
+        "AA": "a",
+        "AX": "ax",
+        "EH": "E",
+        "EY": "e",
+        "IY": "i",
+        "OW": "o",
+        "AO": "O",
+        "UW": "u",
+        "P": "p b m",
+        "F": "f v nf",
         "W": "w",
-        "D": "t tt d dd n nn tj dj nj th dh",
-        "S": "s ss z zz ts dz c sj zj",
-        "SH": "S tS dZ sh zh ch sch shch Z",
-        "K": "k kk g gg x h hh ng kj gj hj kh gh N",
-        "L": "l ll L lj",
-        "R": "r rr R rj",
-        "Y": "j J Y",
+        "D": "t d n",
+        "S": "s z ts dz",
+        "SH": "S Z tS dZ",
+        "K": "k g ng",
+        "L": "l L",
+        "R": "r rr",
+        "Y": "j J",
     }
 )
+"""Festival's Italian and Catalan; a stressed vowel ends in 1."""
+
+FINNISH = _table(
+    {
+        "SIL": "# ##",
+        "AA": "a",
+        "AE": "@",
+        "AX": "&",
+        "EY": "e",
+        "IY": "i",
+        "OW": "o",
+        "UW": "u",
+        "UE": "y",
+        "OE": "7",
+        "P": "p b m",
+        "F": "f v",
+        "W": "w",
+        "TH": "T D",
+        "D": "t d n",
+        "S": "s z",
+        "SH": "S Z",
+        "K": "k g N",
+        "L": "l L",
+        "R": "r",
+        "Y": "j",
+        "H": "h",
+    }
+)
+
+CZECH = _table(
+    {
+        "SIL": "#",
+        "AA": "a",
+        "EH": "e",
+        "IY": "i",
+        "OW": "o",
+        "UW": "u",
+        "P": "p b m",
+        "F": "f v",
+        "D": "t d n",
+        "S": "s z c dz",
+        "SH": "s~ z~ c~ dz~ r~ r~*",
+        "K": "k g ch n*",
+        "L": "l",
+        "R": "r",
+        "Y": "j d~ t~ n~",
+        "H": "h _",
+    }
+)
+
+RUSSIAN = _table(
+    {
+        "SIL": "pau",
+        "AA": "a aa",
+        "AX": "ae ay",
+        "EH": "e ee",
+        "IY": "i ii",
+        "II": "y yy",
+        "OW": "oo",
+        "UH": "ur",
+        "UW": "u uu",
+        "P": "p pp b bb m mm",
+        "F": "f ff v vv",
+        "D": "t tt d dd n nn",
+        "S": "s ss z zz c",
+        "SH": "ch sh sch zh",
+        "K": "k kk g gg h hh",
+        "L": "l ll",
+        "R": "r rr",
+        "Y": "j",
+    }
+)
+
+HINDI = _table(
+    {
+        "SIL": "pau",
+        "AX": "a",
+        "AA": "aa @",
+        "IH": "ih",
+        "IY": "iy",
+        "UH": "uh",
+        "UW": "uw",
+        "EY": "eh ee",
+        "EH": "ay",
+        "OW": "oh oo",
+        "AO": "aw",
+        "P": "p b m bh",
+        "F": "f v",
+        "W": "w",
+        "D": "th dh T D N n td tth ddh",
+        "S": "s",
+        "SH": "ch sh j jh zh",
+        "K+SH": "ksh",
+        "SH+R": "sri",
+        "K": "k g x kh gh",
+        "L": "l L",
+        "R": "r R",
+        "Y": "y",
+        "H": "h",
+    }
+)
+
+JAPANESE = _table(
+    {
+        "SIL": "sil pau",
+        "AA": "a A",
+        "IY": "i I",
+        "II": "u U",
+        "EY": "e E",
+        "OW": "o O",
+        "P": "p b m py by my",
+        "BV": "f",
+        "F": "v",
+        "W": "w",
+        "D": "t d n ty dy ny cl",
+        "S": "s z ts",
+        "XI": "sh j ch",
+        "K": "k g ky gy N kw gw",
+        "R": "r ry",
+        "Y": "y hy",
+        "H": "h",
+    }
+)
+"""Open JTalk's; a capital vowel is whispered, `cl` is the closed half of a long consonant."""
+
+ALPHABETS: dict[str, Alphabet] = {
+    "arpabet": ARPABET,
+    "romance": ROMANCE,
+    "finnish": FINNISH,
+    "czech": CZECH,
+    "russian": RUSSIAN,
+    "hindi": HINDI,
+    "japanese": JAPANESE,
+}
 
 MARKS = set("ˈˌːˑʰʲʷ͡ʼ0123456789-ˤ;|_ ")
 """IPA signs that say how, not what, the lips do."""
 
 
+def classes_of(symbol: str, alphabet: Alphabet) -> tuple[int, ...] | None:
+    """Classes of a symbol; marks of stress (0, 1, 2) and length (:) aside. None if it is unknown."""
+    bare = symbol.rstrip("012:") if len(symbol) > 1 else symbol
+    names = alphabet.get(bare)
+    return tuple(CLASS_INDEX[n] for n in names) if names else None
+
+
 def arpabet(symbol: str) -> tuple[int, ...] | None:
-    """Classes of an ARPAbet symbol (two for a diphthong), None if it is unknown."""
-    names = ARPABET.get(symbol.lower().rstrip("012"))
-    return tuple(CLASS_INDEX[n] for n in names) if names else None
-
-
-def letters(symbol: str) -> tuple[int, ...] | None:
-    """Classes of a phone name of festival's other languages, None if it is unknown."""
-    names = LETTERS.get(symbol) or LETTERS.get(symbol.rstrip("1")) or LETTERS.get(symbol.lower().rstrip("1"))
-    return tuple(CLASS_INDEX[n] for n in names) if names else None
+    """Classes of an ARPAbet symbol in capitals or not, None if it is unknown."""
+    return classes_of(symbol.lower(), ARPABET)
 
 
 def ipa(text: str) -> tuple[tuple[int, ...], bool]:

@@ -77,6 +77,19 @@ GRAMMARS: dict[str, tuple[str, str, str, str]] = {
     "el": ("el", "β π μ φ θ τ δ ν σ ζ λ ρ κ γ χ ξ μπ ντ", "α ε ι ο υ ου αι ει", "_ _ _ ν ς ρ"),
     "sv": ("sv", "b p m f v t d n s l r k g h sj br fr st", "a e i o u å ä ö y", "_ n m t p s r l b"),
     "id": ("id", "b p m f t d n s l r k g h j c w y ny ng", "a e i o u ai au", "_ _ n m t p s r k ng"),
+    "cs": (
+        "cs",
+        "b p m f v t d n s z l r k h ch c č š ž ř j ď ť ň br pr př st vl",
+        "a e i o u á é í ů ou y",
+        "_ _ n m t p s r l b k š č",
+    ),
+    "fi": ("fi", "p m v t d n s l r k h j f b", "a e i o u y ä ö aa ee uu ai ui öy", "_ _ n t s l r m p"),
+    "ca": (
+        "ca",
+        "b p m f v t d n s l r c g j x ll ny pr br tr pl",
+        "a e i o u ia ue à è ò",
+        "_ _ n s r l m p t",
+    ),
     "sw": ("sw", "b p m f v t d n s z l r k g h mb mw nd j ch", "a e i o u", "_"),
 }
 """Languages with an alphabet."""

@@ -1,6 +1,6 @@
 """Songs made of spoken sentences: vowels held on the notes of a melody, with vibrato.
 
-A vocoder (WORLD: Morise, Yokomori, Ozawa 2016; package `pyworld`) takes pitch, spectrum and breath of a
+A vocoder takes pitch, spectrum and breath of a
 spoken sentence apart; vowels are stretched to a note's length, the pitch is replaced by a melody, and the
 whole is put together again. Phone times are stretched with it, so they stay exact.
 """
@@ -11,14 +11,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sonic_stream.errors import MissingPieceError
 from sonic_stream.timebase import MODEL_RATE_HZ
 from sonic_stream.train.phones import CLASSES, VOWELS, Segment
 from sonic_stream.train.speech import Utterance
+from sonic_stream.train.vocoder import FRAME_S, Parts, put_together, take_apart
 from sonic_stream.types import F32
 
-FRAME_S = 0.005
-"""Step of the vocoder's analysis."""
 SCALE = np.array([0, 2, 4, 5, 7, 9, 11, 12])
 """Semitones of a major scale."""
 NOTE_S = (0.18, 0.9)
@@ -66,18 +64,10 @@ def sing(said: Utterance, rng: np.random.Generator) -> Utterance | None:
 
     Errors: `MissingPieceError` without pyworld.
     """
-    try:
-        import pyworld
-    except ImportError:
-        raise MissingPieceError("Making songs needs pyworld; install it with: pip install pyworld") from None
-    spoken = said.samples.astype(np.float64)
-    pitch, times = pyworld.dio(spoken, MODEL_RATE_HZ, frame_period=FRAME_S * 1000)
-    pitch = pyworld.stonemask(spoken, pitch, times, MODEL_RATE_HZ)
-    voiced = pitch > 0
+    parts = take_apart(said.samples)
+    pitch, voiced = parts.pitch_hz, parts.voiced
     if voiced.mean() < 0.2:
         return None
-    spectrum = pyworld.cheaptrick(spoken, pitch, times, MODEL_RATE_HZ)
-    breath = pyworld.d4c(spoken, pitch, times, MODEL_RATE_HZ)
     lengths = _lengths(said.segments, rng)
     ends = np.cumsum(lengths)
     starts = ends - lengths
@@ -89,10 +79,8 @@ def sing(said: Utterance, rng: np.random.Generator) -> Utterance | None:
     base_hz = float(np.median(pitch[voiced])) * 2 ** (rng.uniform(-4, 2) / 12)
     melody = _melody(said.segments, lengths, base_hz, rng)[: len(frame)].astype(np.float64)
     melody = np.where(voiced[frame], melody, 0.0)
-    sound = pyworld.synthesize(melody, spectrum[frame], breath[frame], MODEL_RATE_HZ, FRAME_S * 1000)
-    sound = sound[: len(frame) * int(FRAME_S * MODEL_RATE_HZ)]
-    loudest = float(np.abs(sound).max())
-    if not np.isfinite(loudest) or loudest < 0.01:
+    sound = put_together(Parts(melody, parts.spectrum[frame], parts.breath[frame]))
+    if sound is None:
         return None
     segments = [
         Segment(s.phone, float(a), float(b), s.stressed)
@@ -101,7 +89,7 @@ def sing(said: Utterance, rng: np.random.Generator) -> Utterance | None:
     ]
     last = segments[-1]
     segments[-1] = Segment(last.phone, last.start_s, len(sound) / MODEL_RATE_HZ, last.stressed)
-    return Utterance((sound * (0.7 / loudest)).astype(np.float32), segments, "sung:" + said.voice)
+    return Utterance(sound, segments, "sung:" + said.voice)
 
 
 def songs(sentences: Iterator[Utterance], seed: int) -> Iterator[Utterance]:

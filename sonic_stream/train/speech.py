@@ -1,7 +1,7 @@
-"""Synthetic voices that say when each phone sounds: espeak-ng, flite, festival.
+"""Synthetic voices that say when each phone sounds: espeak-ng and flite (and see `festival`, `open_jtalk`).
 
-espeak-ng comes as a Python package (`espeakng-loader`) and speaks most of the corpus; flite and
-festival are programs (Debian packages) and are left out where they are not installed.
+espeak-ng comes as a Python package (`espeakng-loader`) and speaks most of the corpus; flite is a program
+(a Debian package) and is left out where it is not installed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,17 @@ import soxr
 
 from sonic_stream.errors import MissingPieceError
 from sonic_stream.timebase import MODEL_RATE_HZ
-from sonic_stream.train.phones import SILENCE, Segment, arpabet, ipa, join_stop_gaps, letters, spread
-from sonic_stream.train.sentences import GRAMMARS, Speaker
+from sonic_stream.train.phones import (
+    ARPABET,
+    SILENCE,
+    Alphabet,
+    Segment,
+    classes_of,
+    ipa,
+    join_stop_gaps,
+    spread,
+)
+from sonic_stream.train.sentences import Speaker
 from sonic_stream.types import F32
 
 ESPEAK_TEXT_IS_UTF8 = 1
@@ -43,16 +52,6 @@ ESPEAK_VARIANTS = """
 ENGLISH_ACCENTS = ("en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-029")
 FLITE_VOICES = {"slt": 175, "rms": 105, "awb": 125}
 """Voices and their usual pitch, Hz."""
-FESTIVAL_VOICES = {
-    "kal_diphone": "en-us",
-    "ked_diphone": "en-us",
-    "lp_diphone": "it",
-    "pc_diphone": "it",
-    "suo_fi_lj_diphone": "fi",
-}
-"""Voices and the language whose sentences they read (Finnish spells as it sounds: made-up words do)."""
-
-
 LONGEST_SILENCE = 50
 """Sentences in a row that may give nothing useful before a voice is given up."""
 
@@ -218,57 +217,33 @@ def flite(seed: int) -> Iterator[Utterance]:
                 check=False,
             ).stdout
             pairs = [token.rsplit(":", 1) for token in told.split() if ":" in token]
-            said = _read(wav, [(name, float(end)) for name, end in pairs], "flite:" + voice)
+            said = timed(wav, [(name, float(end)) for name, end in pairs], "flite:" + voice)
             if said:
                 yield said
 
 
-def _read(wav: Path, phones: Sequence[tuple[str, float]], voice: str) -> Utterance | None:
-    """A program's sound file with its (phone, end in seconds) list."""
+def timed(
+    wav: Path,
+    phones: Sequence[tuple[str, float]],
+    voice: str,
+    alphabet: Alphabet = ARPABET,
+    late_s: float = 0.0,
+) -> Utterance | None:
+    """A program's sound file with its (phone, end in seconds) list, all edges `late_s` later.
+
+    None where a phone is not in the alphabet, the sound is unreadable or the two do not fit together.
+    """
     segments: list[Segment] = []
     start_s = 0.0
-    for name, end_s in phones:
-        classes = arpabet(name) or letters(name)
+    for name, said_end_s in phones:
+        classes = classes_of(name, alphabet)
         if classes is None:
             return None
-        segments += spread(classes, start_s, end_s)
+        end_s = said_end_s + late_s
+        segments += spread(classes, start_s, end_s, stressed=name.endswith("1"))
         start_s = end_s
     try:
         read, rate_hz = soundfile.read(wav, dtype="float32")
     except soundfile.SoundFileError:
         return None
     return _utterance(np.asarray(read, np.float32), rate_hz, segments, voice)
-
-
-def festival(voice: str, count: int, seed: int) -> Iterator[Utterance]:
-    """`count` sentences by one of FESTIVAL_VOICES; nothing where festival or the voice is missing."""
-    if not shutil.which("festival"):
-        return
-    rng = random.Random(f"{voice} {seed}")
-    language = FESTIVAL_VOICES[voice]
-    speaker = Speaker(language if language in GRAMMARS else "it", rng)
-    with tempfile.TemporaryDirectory() as folder:
-        lines = [
-            f"(voice_{voice})",
-            '(define (say text out) (let ((u (utt.synth (eval (list "Utterance" "Text" text))))) '
-            '(utt.save.wave u (string-append out ".wav") "riff") '
-            '(utt.save.segs u (string-append out ".seg"))))'.replace('"Utterance"', "'Utterance")
-            .replace('"Text"', "'Text")
-            .replace('"riff"', "'riff"),
-        ]
-        for i in range(count):
-            text = speaker.sentence().replace('"', "").replace("\\", "")
-            lines.append(f"(Parameter.set 'Duration_Stretch {rng.uniform(0.85, 1.25):.2f})")
-            lines.append(f'(unwind-protect (say "{text}" "{folder}/{i}") nil)')
-        script = Path(folder) / "say.scm"
-        script.write_text("\n".join(lines), encoding="latin-1", errors="ignore")
-        subprocess.run(["festival", "-b", str(script)], capture_output=True, check=False)
-        for i in range(count):
-            segments = Path(folder) / f"{i}.seg"
-            if not segments.exists():
-                continue
-            rows = [row.split() for row in segments.read_text("latin-1").splitlines()]
-            phones = [(row[2], float(row[0])) for row in rows if len(row) == 3]
-            said = _read(Path(folder) / f"{i}.wav", phones, "festival:" + voice)
-            if said:
-                yield said

@@ -3,17 +3,17 @@ from __future__ import annotations
 import pytest
 
 from sonic_stream.train.phones import (
+    ALPHABETS,
     ARPABET,
     CLASS_INDEX,
     CLASSES,
     IPA,
-    LETTERS,
     SILENCE,
     Segment,
     arpabet,
+    classes_of,
     ipa,
     join_stop_gaps,
-    letters,
     spread,
 )
 
@@ -23,7 +23,7 @@ def names(classes: tuple[int, ...]) -> list[str]:
 
 
 def test_every_table_names_known_classes() -> None:
-    for table in (ARPABET, IPA, LETTERS):
+    for table in (ARPABET, IPA, *ALPHABETS.values()):
         for symbol, classes in table.items():
             assert all(c in CLASS_INDEX for c in classes), symbol
 
@@ -38,7 +38,7 @@ def test_arpabet(symbol: str, expected: list[str]) -> None:
 
 def test_an_unknown_symbol_is_said_to_be_unknown() -> None:
     assert arpabet("xyz") is None
-    assert letters("??") is None
+    assert classes_of("??", ALPHABETS["romance"]) is None
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,8 @@ class Hub:
     async def start_session(self, offer: Offer) -> tuple[LiveFace, str]:
         """A face on the air and the SDP answer. Errors: `SonicError`."""
         controls = changed(self.settings.controls, offer.controls)
-        wishes = Wishes(offer.mode, controls, offer.voice_interrupt)
         portrait = self.portraits.find(offer.portrait)
+        wishes = Wishes(offer.mode, controls, offer.voice_interrupt, self.voices.fitting(portrait.voice))
 
         async def make(on_closed: Callable[[LiveFace], None]) -> tuple[LiveFace, str]:
             identity = await self.portraits.identity(portrait)

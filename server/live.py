@@ -78,6 +78,7 @@ class LiveFace:
             self.end_utterance,
             settings.say_limit,
             around.observe,
+            wishes.voice,
         )
         self.conversation = Conversation(
             around.chat,

@@ -26,12 +26,29 @@ KINDS = {".png", ".jpg", ".jpeg", ".webp"}
 SHOWN_FIRST = "mira"
 """The bundled portrait that greets."""
 THUMBNAIL_PX = 192
+FITTING_VOICES = {
+    "mira": "en-us-high",
+    "tariq": "en-us-low",
+    "juno": "en-gb-high",
+    "otto": "en-us-deep",
+    "vera": "en-us-mature",
+    "amara": "en-us-young",
+    "luca": "en-gb-low",
+    "pim": "en-us-small",
+}
+"""Built-in voices that suit the bundled portraits."""
 
 
 class UnknownPortraitError(SonicError):
     """The portrait named does not exist (any more)."""
 
     http_status = 404
+
+
+class BundledPortraitError(SonicError):
+    """A portrait that is the server's own was to be removed."""
+
+    http_status = 403
 
 
 @dataclass(slots=True)
@@ -42,6 +59,8 @@ class Portrait:
     name: str
     load: Callable[[], bytes]
     bundled: bool
+    voice: str | None = None
+    """A voice that suits it, where the built-in ones are at hand."""
     identity: asyncio.Task[Identity] | None = None
     thumbnail: bytes | None = None
     advice: tuple[str, ...] = field(default=())
@@ -73,7 +92,8 @@ class Portraits:
         for path in files:
             if path.suffix.lower() in KINDS:
                 name = path.stem.replace("_", " ").replace("-", " ").strip().title()
-                self._bundled[path.stem] = Portrait(path.stem, name, path.read_bytes, True)
+                voice = FITTING_VOICES.get(path.stem)
+                self._bundled[path.stem] = Portrait(path.stem, name, path.read_bytes, True, voice)
 
     def all(self) -> list[Portrait]:
         return [*self._bundled.values(), *self._uploaded.values()]
@@ -119,6 +139,15 @@ class Portraits:
         while len(self._uploaded) > self._kept:
             self._uploaded.popitem(last=False)
         return portrait
+
+    def remove(self, portrait_id: str) -> None:
+        """Forgets an uploaded portrait; a face that shows it goes on. Errors: `SonicError`."""
+        portrait = self.find(portrait_id)
+        if portrait.bundled:
+            raise BundledPortraitError(
+                f"'{portrait.name}' belongs to the server; only uploads can be removed."
+            )
+        del self._uploaded[portrait.id]
 
     async def thumbnail(self, portrait: Portrait) -> bytes:
         """A small square JPEG."""

@@ -10,21 +10,22 @@ from fastapi import APIRouter, Body, Depends, File, Response, UploadFile
 from server.hub import Hub, changed, request_hub
 from server.ice import for_browsers
 from server.portraits import Portrait
-from server.schemas import Ask, Interruption, ModeChange, Offer, Say, VoiceInterruptChange
+from server.schemas import REFUSALS, Ask, Interruption, ModeChange, Offer, Say, VoiceInterruptChange
 from server.speech import Text
 from sonic_stream.config import CONTROL_NAMES, OPTIONS, Option
 from sonic_stream.errors import BadInputError
 
-api = APIRouter(prefix="/api")
+api = APIRouter(prefix="/api", responses=REFUSALS)
 operators = APIRouter()
 HubOf = Annotated[Hub, Depends(request_hub)]
 
 
-def _shown(portrait: Portrait) -> dict[str, Any]:
+def _shown(hub: Hub, portrait: Portrait) -> dict[str, Any]:
     return {
         "id": portrait.id,
         "name": portrait.name,
         "bundled": portrait.bundled,
+        "voice": hub.voices.fitting(portrait.voice),
         "thumbnail": f"/api/portraits/{portrait.id}/thumbnail",
         "advice": list(portrait.advice),
     }
@@ -33,7 +34,7 @@ def _shown(portrait: Portrait) -> dict[str, Any]:
 @api.get("/portraits")
 async def list_portraits(hub: HubOf) -> dict[str, Any]:
     """The portraits to choose from; the first is the default."""
-    return {"portraits": [_shown(portrait) for portrait in hub.portraits.all()]}
+    return {"portraits": [_shown(hub, portrait) for portrait in hub.portraits.all()]}
 
 
 @api.post("/portraits", status_code=201)
@@ -44,7 +45,13 @@ async def add_portrait(hub: HubOf, file: Annotated[UploadFile, File()]) -> dict[
     portrait = await hub.portraits.add(data, name)
     if not len(hub.registry):  # a running face is not to wait for a new one
         await hub.bridge.prepare(await hub.portraits.identity(portrait))
-    return _shown(portrait)
+    return _shown(hub, portrait)
+
+
+@api.delete("/portraits/{portrait_id}", status_code=204)
+async def remove_portrait(hub: HubOf, portrait_id: str) -> None:
+    """Forgets an uploaded portrait; a face that shows it goes on."""
+    hub.portraits.remove(portrait_id)
 
 
 @api.get("/portraits/{portrait_id}/thumbnail")

@@ -11,6 +11,28 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Problem(BaseModel):
+    """Why a request was refused."""
+
+    kind: str
+    """For programs, such as `bad_input`."""
+    message: str
+    """One sentence for people."""
+
+
+class Refusal(BaseModel):
+    """The body of every answer that is a refusal."""
+
+    error: Problem
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    422: {"model": Refusal, "description": "Something in the request cannot be used."},
+    "default": {"model": Refusal, "description": "Refused; docs/protocol.md lists the statuses."},
+}
+"""For the description of the interface, in place of the framework's own shape, which is never sent."""
+
+
 class Offer(_Strict):
     """A browser wants to see and hear a face."""
 

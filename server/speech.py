@@ -99,9 +99,11 @@ class Speaker:
         end: Callable[[], None],
         limit: int,
         observe: Observe,
+        voice: str | None = None,
     ) -> None:
         self._session, self._voices, self._teller = session, voices, teller
         self._push, self._end, self._limit, self._observe = push, end, limit, observe
+        self._voice = voice  # of texts that name none
         self._waiting: asyncio.Queue[Text] = asyncio.Queue(limit)
         self._task: asyncio.Task[None] | None = None
         self._now: _Telling | None = None
@@ -224,7 +226,8 @@ class Speaker:
         said = _Sentence(sentence, telling.text)
         telling.given.append(said)
         asked_s, first = time.monotonic(), True
-        async with aclosing(self._voices.speak(sentence, telling.text.voice, telling.text.rate)) as sounds:
+        voice = telling.text.voice if telling.text.voice is not None else self._voice
+        async with aclosing(self._voices.speak(sentence, voice, telling.text.rate)) as sounds:
             async for sound in sounds:
                 if first:
                     self._observe("voice_first_sound", time.monotonic() - asked_s)

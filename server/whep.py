@@ -11,9 +11,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from server.hub import Hub, request_hub
 from server.ice import for_links
+from server.schemas import REFUSALS
 from sonic_stream.errors import BadInputError, SonicError
 
-whep = APIRouter(prefix="/api/sessions/{session_id}/whep", tags=["viewers"])
+whep = APIRouter(prefix="/api/sessions/{session_id}/whep", tags=["viewers"], responses=REFUSALS)
 HubOf = Annotated[Hub, Depends(request_hub)]
 
 SDP, FRAGMENT = "application/sdp", "application/trickle-ice-sdpfrag"

@@ -38,3 +38,5 @@ class Wishes:
     mode: Mode
     controls: Controls
     voice_interrupt: VoiceInterrupt = "stop"
+    voice: str | None = None
+    """Speaks texts that name no voice; None: the server's first."""

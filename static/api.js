@@ -59,6 +59,8 @@ export function uploadPortrait(file) {
   return call("POST", "/api/portraits", form);
 }
 
+export const removePortrait = (id) => call("DELETE", `/api/portraits/${encodeURIComponent(id)}`);
+
 // WHEP: an offer in, the answer and the viewer's own address out.
 export async function watchSession(id, sdp) {
   const options = { method: "POST", body: sdp, headers: { "Content-Type": "application/sdp" } };

@@ -1,7 +1,8 @@
-// The portraits: choosing one; uploading one by button, by drop or by paste.
+// The portraits: choosing one; uploading one by button, by drop or by paste; removing it again.
 
 import * as api from "./api.js";
 
+const CROSS = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 7l10 10M17 7L7 17"/></svg>';
 const PLUS = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 5v14M5 12h14"/></svg>';
 
 export class Gallery extends EventTarget {
@@ -53,7 +54,22 @@ export class Gallery extends EventTarget {
     button.append(image);
     button.addEventListener("click", () => this.choose(portrait.id));
     this.mark(button);
-    return button;
+    return portrait.bundled ? button : this.removable(button, portrait);
+  }
+
+  removable(button, portrait) {
+    const place = document.createElement("div");
+    place.className = "place";
+    const remove = document.createElement("button");
+    remove.type = "button";
+    remove.className = "remove";
+    remove.title = `Remove ${portrait.name}`;
+    remove.setAttribute("aria-label", remove.title);
+    remove.innerHTML = CROSS;
+    remove.addEventListener("click", () => this.remove(portrait.id));
+    button.setAttribute("aria-keyshortcuts", "Delete");
+    place.append(button, remove);
+    return place;
   }
 
   uploadTile() {
@@ -89,6 +105,8 @@ export class Gallery extends EventTarget {
   }
 
   moveByKey(event) {
+    const own = this.portraits.find((p) => p.id === event.target.dataset?.id && !p.bundled);
+    if (event.key === "Delete" && own) this.remove(own.id);
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step || !this.portraits.length) return;
     event.preventDefault();
@@ -96,6 +114,23 @@ export class Gallery extends EventTarget {
     const next = this.portraits[(at + step + this.portraits.length) % this.portraits.length];
     this.choose(next.id);
     this.list.querySelector(`[data-id="${CSS.escape(next.id)}"]`).focus();
+  }
+
+  // The one that was shown makes room for the first of the list.
+  async remove(id) {
+    try {
+      await api.removePortrait(id);
+    } catch (error) {
+      if (error.status !== 404) {
+        this.dispatchEvent(new CustomEvent("problem", { detail: { message: error.message } }));
+        return;
+      }
+    }
+    this.files.delete(id);
+    this.portraits = this.portraits.filter((p) => p.id !== id);
+    this.draw();
+    if (this.chosen === id && this.portraits.length) this.choose(this.portraits[0].id);
+    this.list.querySelector('[aria-checked="true"]')?.focus();
   }
 
   async upload(file) {

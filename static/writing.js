@@ -49,7 +49,8 @@ export class Writing {
 
   async loadVoices() {
     const { voices, missing } = await api.voices();
-    this.voice.replaceChildren(...voices.map((voice) => new Option(voice.label, voice.id)));
+    const fitting = voices.length ? [new Option("Fitting voice", "")] : []; // the server knows which
+    this.voice.replaceChildren(...fitting, ...voices.map((voice) => new Option(voice.label, voice.id)));
     this.voice.hidden = !voices.length;
     const kept = recall("voice");
     if (voices.some((voice) => voice.id === kept)) this.voice.value = kept;

@@ -83,6 +83,12 @@ class Voices:
             raise BadInputError(f"There is no voice '{chosen[:40]}'; there are {names}.")
         return chosen
 
+    def fitting(self, voice_id: str | None) -> str | None:
+        """`voice_id` where it is of the engine that speaks by default, else None: the default voice."""
+        if voice_id not in self._engines or self._engines[voice_id] is not self._engines[self.all[0].id]:
+            return None
+        return voice_id
+
     async def speak(self, text: str, voice_id: str | None, rate: float = 1.0) -> AsyncGenerator[Sound]:
         """See `VoiceEngine.speak`."""
         chosen = self.check(voice_id)

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from server.tts.base import Sound, Voice, Word
+from server.tts.base import Sound, Voice, VoiceFailedError, Word
 from server.tts.sentences import sentences
 from sonic_stream.errors import MissingPieceError
 from sonic_stream.types import F32
@@ -28,25 +28,31 @@ _RATE, _VOLUME, _PITCH, _RANGE, _WORD_GAP = 1, 2, 3, 4, 7
 _WORDS_PER_MINUTE = 158
 
 VOICES = (
-    ("en-us", "m3", 42, "English (US), low", "en-US"),
-    ("en-us", "f2", 48, "English (US), high", "en-US"),
-    ("en-gb", "m3", 42, "English (UK), low", "en-GB"),
-    ("en-gb", "f2", 48, "English (UK), high", "en-GB"),
-    ("de", "m3", 42, "Deutsch, tief", "de"),
-    ("de", "f2", 48, "Deutsch, hoch", "de"),
-    ("fr-fr", "f2", 48, "Français", "fr"),
-    ("es", "m3", 42, "Español", "es"),
-    ("it", "f2", 48, "Italiano", "it"),
-    ("pt-br", "f2", 48, "Português (Brasil)", "pt-BR"),
-    ("nl", "m3", 42, "Nederlands", "nl"),
-    ("pl", "f2", 48, "Polski", "pl"),
-    ("sv", "f2", 48, "Svenska", "sv"),
-    ("tr", "m3", 42, "Türkçe", "tr"),
-    ("hi", "f2", 48, "हिन्दी", "hi"),
-    ("cmn", "f2", 48, "中文", "zh"),
-    ("ja", "f2", 48, "日本語", "ja"),
+    ("en-us", "low", "m3", 42, "English (US), low", "en-US"),
+    ("en-us", "high", "f2", 48, "English (US), high", "en-US"),
+    ("en-us", "deep", "m3", 28, "English (US), deep", "en-US"),
+    ("en-us", "mature", "f1", 30, "English (US), mature", "en-US"),
+    ("en-us", "young", "f4", 60, "English (US), young", "en-US"),
+    ("en-us", "small", "f3", 90, "English (US), small", "en-US"),
+    ("en-gb", "low", "m3", 42, "English (UK), low", "en-GB"),
+    ("en-gb", "high", "f2", 48, "English (UK), high", "en-GB"),
+    ("de", "low", "m3", 42, "Deutsch, tief", "de"),
+    ("de", "high", "f2", 48, "Deutsch, hoch", "de"),
+    ("fr-fr", "high", "f2", 48, "Français", "fr"),
+    ("es", "low", "m3", 42, "Español", "es"),
+    ("it", "high", "f2", 48, "Italiano", "it"),
+    ("pt-br", "high", "f2", 48, "Português (Brasil)", "pt-BR"),
+    ("nl", "low", "m3", 42, "Nederlands", "nl"),
+    ("pl", "high", "f2", 48, "Polski", "pl"),
+    ("sv", "high", "f2", 48, "Svenska", "sv"),
+    ("tr", "low", "m3", 42, "Türkçe", "tr"),
+    ("hi", "high", "f2", 48, "हिन्दी", "hi"),
+    ("cmn", "high", "f2", 48, "中文", "zh"),
+    ("ja", "high", "f2", 48, "日本語", "ja"),
 )
-"""Language, variant, pitch 0-100, label, BCP 47 tag."""
+"""Language, kind (with the language the id), variant, pitch 0-100, label, BCP 47 tag."""
+_FILES = {"en-gb": "en", "fr-fr": "fr"}
+"""What the library calls a language where that is not its name."""
 
 
 class _EventId(ctypes.Union):
@@ -127,7 +133,9 @@ class _Library:
     ) -> tuple[F32, list[tuple[int, int, int]]]:
         """One piece of text as sound, float32 [N] at `rate_hz`, and (start, end, sample) of its words."""
         if self._settings != (name, rate, pitch):
-            self._lib.espeak_SetVoiceByName(name.encode())
+            self._settings = None
+            if self._lib.espeak_SetVoiceByName(name.encode()) != 0:
+                raise VoiceFailedError(f"espeak-ng has no voice '{name}'; reinstall espeakng-loader.")
             for parameter, value in (
                 (_RATE, round(_WORDS_PER_MINUTE * rate)),
                 (_VOLUME, 100),
@@ -151,11 +159,11 @@ class EspeakEngine:
         self._library = library
         self._worker = worker
         self._voices = {
-            f"{language}-{'low' if variant.startswith('m') else 'high'}": (f"{language}+{variant}", pitch)
-            for language, variant, pitch, _, _ in VOICES
+            f"{language}-{kind}": (f"{_FILES.get(language, language)}+{variant}", pitch)
+            for language, kind, variant, pitch, _, _ in VOICES
         }
         ids = list(self._voices)
-        self._list = [Voice(ids[i], label, tag) for i, (_, _, _, label, tag) in enumerate(VOICES)]
+        self._list = [Voice(ids[i], label, tag) for i, (*_, label, tag) in enumerate(VOICES)]
 
     @classmethod
     def load(cls) -> EspeakEngine:

@@ -126,6 +126,15 @@ def test_a_portrait_is_chosen_uploaded_dropped_and_pasted_while_it_runs(page, dr
         page.evaluate(give, [kind, f"{name}.png", colour])
         page.wait_for_selector(f'.portrait[title="{name}"][aria-checked="true"]')
     drive.state(page, "idle")
+    page.hover('.portrait[title="dropped"]')
+    page.click('.remove[title="Remove dropped"]')
+    page.wait_for_selector('.portrait[title="dropped"]', state="detached")
+    assert page.get_attribute('.portrait[title="pasted"]', "aria-checked") == "true"
+    page.focus('.portrait[title="pasted"]')
+    page.keyboard.press("Delete")
+    page.wait_for_selector('.portrait[title="pasted"]', state="detached")
+    page.wait_for_selector('.portrait[data-id="anna"][aria-checked="true"]')
+    drive.state(page, "idle")
     wrong = tmp_path / "notes.png"
     wrong.write_text("not a picture")
     page.set_input_files("#file", str(wrong))

@@ -39,16 +39,18 @@ class ToneEngine:
 
     def __init__(self) -> None:
         self.spoken: list[str] = []
+        self.spoken_by: list[str] = []
         self.stopped = 0
 
     @property
     def voices(self) -> list[Voice]:
-        return [Voice("hum", "Hum", "en"), Voice("broken", "Broken", "en")]
+        return [Voice(name, name.title(), "en") for name in ("hum", "broken", "whistle")]
 
     async def speak(self, text: str, voice: str, rate: float) -> AsyncIterator[tuple[F32, int]]:
         if voice == "broken":
             raise RuntimeError("out of tune")
         self.spoken.append(text)
+        self.spoken_by.append(voice)
         try:
             for _ in text.split():
                 at = np.arange(TONE_RATE_HZ, dtype=np.float32) / TONE_RATE_HZ

@@ -58,6 +58,16 @@ async def test_an_upload_becomes_a_portrait_with_advice(running):
     assert listed[-1]["id"] == answer.json()["id"]
 
 
+async def test_an_upload_can_be_removed_and_the_servers_own_cannot(running):
+    files = {"file": ("me.png", picture((200, 150, 120)))}
+    mine = (await running.http.post("/api/portraits", files=files)).json()["id"]
+    assert (await running.http.delete(f"/api/portraits/{mine}")).status_code == 204
+    listed = (await running.http.get("/api/portraits")).json()["portraits"]
+    assert [p["id"] for p in listed] == ["anna", "ben"]
+    refused(await running.http.delete(f"/api/portraits/{mine}"), 404, "no such portrait")
+    refused(await running.http.delete("/api/portraits/anna"), 403, "belongs to the server")
+
+
 async def test_portraits_that_cannot_be_used_are_refused_with_the_reason(running):
     async def upload(data: bytes):
         return await running.http.post("/api/portraits", files={"file": ("x.png", data)})
@@ -194,3 +204,21 @@ async def test_health_and_metrics(running, viewer):
 async def test_the_interface_describes_itself(running):
     paths = (await running.http.get("/openapi.json")).json()["paths"]
     assert "/api/sessions/{session_id}/say" in paths
+
+
+async def test_refusals_are_described_as_they_are_sent(running):
+    told = (await running.http.get("/openapi.json")).json()
+    sent = (await running.http.post("/api/sessions", json={})).json()
+    described = 0
+    for path, methods in told["paths"].items():
+        if not path.startswith("/api"):
+            continue
+        for operation in methods.values():
+            for status in ("422", "default"):
+                content = operation["responses"][status]["content"]["application/json"]
+                shape = told["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+                assert set(shape["properties"]) == set(sent) == {"error"}
+                described += 1
+    problem = told["components"]["schemas"]["Problem"]
+    assert set(problem["required"]) == set(sent["error"])
+    assert described > 30 and "HTTPValidationError" not in told["components"]["schemas"]

@@ -15,13 +15,17 @@ from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket, RtpPacket
 from server.bridge import EngineBridge, Painted
 from server.clock import MediaClock
 from server.encoders import LiveH264Encoder, LiveOpusEncoder, LiveVp8Encoder
+from server.endpoints import Endpoint
 from server.ice import allow_loopback_only_hosts, ice_server
 from server.microphone import InOrderBuffer, fill
+from server.portraits import BUNDLED, FITTING_VOICES, KINDS
 from server.sender import tune_sender
+from server.settings import ServiceSettings
 from server.standin import fake_identity
 from server.tracks import MAX_PACKETS, PictureTrack, VoiceTrack
 from server.tts.base import Voices
 from server.tts.espeak import EspeakEngine
+from server.tts.load import load_voices
 from server.tts.sentences import sentences
 from sonic_stream.engine.base import HopInput
 from sonic_stream.engine.fake import FakeEngine
@@ -322,6 +326,36 @@ class TestVoices:
             break
         await speaking.aclose()
         await engine.close()
+
+    async def test_every_built_in_voice_sounds_the_same_whichever_spoke_before(self):
+        pytest.importorskip("espeakng_loader")
+        engine = EspeakEngine.load()
+
+        async def sound(voice: str) -> bytes:
+            return b"".join([c.samples.tobytes() async for c in engine.speak("Uno.", voice, 1.0)])
+
+        ids = [voice.id for voice in engine.voices]
+        first = {voice: await sound(voice) for voice in ids}
+        assert len(set(first.values())) == len(ids)
+        again = {voice: await sound(voice) for voice in reversed(ids)}
+        # Its breath is random, so sounds are compared by their length, and that to a few milliseconds.
+        lengths = {voice: len(said) for voice, said in first.items()}
+        assert {voice: len(said) for voice, said in again.items()} == pytest.approx(lengths, rel=0.005)
+        await engine.close()
+
+    def test_each_bundled_portrait_has_a_voice_that_exists(self):
+        pytest.importorskip("espeakng_loader")
+        voices = load_voices()
+        bundled = {path.stem for path in BUNDLED.iterdir() if path.suffix in KINDS}
+        assert set(FITTING_VOICES) == bundled
+        for voice in FITTING_VOICES.values():
+            assert voices.fitting(voice) == voices.check(voice)
+
+    def test_a_fitting_voice_gives_way_to_an_engine_that_was_configured(self):
+        pytest.importorskip("espeakng_loader")
+        voices = load_voices(ServiceSettings(tts=Endpoint("http://127.0.0.1:9")))
+        assert voices.fitting("en-us-high") is None
+        assert voices.fitting("nobody") is None
 
     def test_without_a_voice_the_reason_is_told(self):
         with pytest.raises(MissingPieceError, match="install it"):

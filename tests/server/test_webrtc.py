@@ -136,6 +136,15 @@ async def test_a_text_takes_the_voice_from_the_microphone_and_gives_it_back(runn
     await seen.until(was_spoken)
 
 
+async def test_a_portrait_speaks_with_the_voice_that_suits_it_unless_another_is_named(running, viewer):
+    running.hub.portraits.find("ben").voice = "whistle"
+    seen = await viewer(offer={"portrait": "ben"})
+    for wish in ({"text": "a"}, {"text": "b", "voice": "hum"}):
+        await running.http.post(f"/api/sessions/{seen.id}/say", json=wish)
+    await seen.until(lambda _: len(running.voice.spoken_by) == 2)
+    assert running.voice.spoken_by == ["whistle", "hum"]
+
+
 async def test_a_broken_voice_is_told_and_the_face_lives_on(running, viewer):
     seen = await viewer()
     await seen.until(lambda v: v.pictures)

@@ -24,7 +24,8 @@ def grow(small: MotionNet, config: NetConfig) -> MotionNet:
     for name in old:
         if old[name] != new[name] and (name not in GROWING or new[name] < old[name]):
             raise BadInputError(
-                f"A network cannot grow from {name} {old[name]} to {new[name]}; {' and '.join(GROWING)} may grow."
+                f"A network cannot grow from {name} {old[name]} to {new[name]}; "
+                f"{' and '.join(GROWING)} may grow."
             )
     net = MotionNet(config)
     with torch.no_grad():

@@ -16,7 +16,8 @@ from sonic_stream.engine.base import NO_PICTURE, HopInput, HopResult
 from sonic_stream.errors import BadInputError, BusyError
 from sonic_stream.motion import Animator
 from sonic_stream.picture import Painter, Settling, warm_up
-from sonic_stream.picture.decoder import steps_available
+from sonic_stream.picture.decoder import Decoder, Draft, mend, shared_decoder
+from sonic_stream.picture.decoder_net import MAX_STEPS
 from sonic_stream.timebase import FRAME_TICKS, Ticks
 from sonic_stream.types import Controls, Identity, MotionFrame, VideoFrame
 
@@ -33,10 +34,12 @@ class _Face:
 
 
 class LocalEngine:
-    """Implements `Engine`: pictures on this machine's CPU, the voice's model there or on a GPU."""
+    """Implements `Engine`: geometry on this machine's CPU, the networks there or on a GPU."""
 
-    def __init__(self, animator: Animator, capacity: int) -> None:
+    def __init__(self, animator: Animator, capacity: int, decoder: Decoder | None = None) -> None:
+        """`decoder` None: the CPU's, where its weights are there."""
         self._animator = animator
+        self._decoder = decoder or shared_decoder()
         self._capacity = capacity
         self._faces: dict[int, _Face] = {}
         self.stage_s: dict[str, float] = {"motion": 0.0, "picture": 0.0}
@@ -61,7 +64,7 @@ class LocalEngine:
         # A GPU steps the voice's model of all slots at once; for a few slots the CPU is as quick.
         where = "cuda" if device == "cuda" else "cpu"
         animator = Animator.load(capacity=capacity, lookahead_hops=lookahead_hops, device=where)
-        return cls(animator, capacity)
+        return cls(animator, capacity, shared_decoder(device=device))
 
     @property
     def lookahead(self) -> Ticks:
@@ -73,21 +76,21 @@ class LocalEngine:
 
     @property
     def steps_available(self) -> int:
-        return steps_available()
+        return MAX_STEPS if self._decoder is not None else 0
 
     def open(self, identity: Identity, controls: Controls) -> int:
         free = [slot for slot in range(self._capacity) if slot not in self._faces]
         if not free:
             raise BusyError(f"All {self._capacity} places are taken; try again when one is free.")
-        painter = Painter(identity)
+        painter = Painter(identity, self._decoder)
         slot = free[0]
         self._faces[slot] = _Face(painter, controls.seed)
         self._animator.reset(slot, controls.seed)
         return slot
 
     def step(self, batch: Sequence[HopInput]) -> list[HopResult]:
-        """One picture for each hop. A hop that carries a stored motion does not advance the voice's
-        model, and its picture has the motion's own `pts`."""
+        """One picture for each hop; the decoder mends them together. A hop that carries a stored motion does
+        not advance the voice's model, and its picture has the motion's own `pts`."""
         begin = time.thread_time()
         heard = [hop for hop in batch if hop.motion is None]
         for hop in heard:
@@ -103,21 +106,25 @@ class LocalEngine:
         ) if heard else []  # fmt: skip
         frames = dict(zip((hop.slot for hop in heard), made, strict=True))
         middle = time.thread_time()
-        results = [self._paint(hop, hop.motion or frames[hop.slot]) for hop in batch]
+        motions = [hop.motion or frames[hop.slot] for hop in batch]
+        drafts = [self._draft(hop, motion) for hop, motion in zip(batch, motions, strict=True)]
+        mend(self._decoder, drafts)
         self.stage_s["motion"] += middle - begin
         self.stage_s["picture"] += time.thread_time() - middle
-        return results
+        return [
+            HopResult(hop.slot, motion, VideoFrame(motion.pts, draft.picture, draft.steps, hop.epoch))
+            for hop, motion, draft in zip(batch, motions, drafts, strict=True)
+        ]
 
-    def _paint(self, hop: HopInput, motion: MotionFrame) -> HopResult:
+    def _draft(self, hop: HopInput, motion: MotionFrame) -> Draft:
         if not hop.paint:
-            return HopResult(hop.slot, motion, VideoFrame(motion.pts, NO_PICTURE, 0, hop.epoch))
+            return Draft(NO_PICTURE)
         face = self._faces[hop.slot]
-        steps = min(hop.controls.inference_steps, face.painter.steps_available)
+        steps = min(hop.controls.inference_steps, self.steps_available)
         # Halfway between two of 25 a second: 50 a second must hold the pictures of 25, so those settle alone.
         between = motion.pts % FRAME_TICKS == FRAME_TICKS // 2
         settling = face.settling.branch() if between else face.settling
-        image = face.painter.paint(motion.coeffs, steps, settling)
-        return HopResult(hop.slot, motion, VideoFrame(motion.pts, image, steps, hop.epoch))
+        return face.painter.draft(motion.coeffs, steps, settling)
 
     def reset(self, slot: int) -> None:
         self._animator.reset(slot, self._faces[slot].seed)

@@ -1,25 +1,29 @@
 """Lays what the decoder paints on the geometric picture: the mouth when it moves, eyes while lids or gaze do.
 
-One `Decoder` holds the networks for all faces; a `FaceDecoder` what is known of one. How far a face is
-trusted to the networks is found out once: shown the portrait itself, where nothing is to be mended, they
-should change nothing, and what they do change there tells how foreign the portrait is to them.
+One `Decoder` holds the networks for all faces, a `FaceDecoder` what is known of one; drafts of several faces
+are mended together. How far a face is trusted to the networks is found out once: shown the portrait itself,
+where nothing is to be mended, they should change nothing, and what they do change there tells how foreign the
+portrait is to them.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import numba
 import numpy as np
+import torch
 
 from sonic_stream.errors import BadInputError, MissingPieceError
 from sonic_stream.picture.decoder_backends import Choice, choose
 from sonic_stream.picture.decoder_net import MAX_STEPS, tone_of
-from sonic_stream.picture.decoder_patch import MOUTH, Patch
+from sonic_stream.picture.decoder_patch import EYE_LEFT, EYE_RIGHT, MOUTH, Patch
 from sonic_stream.picture.decoder_scene import Scene, Watch
 from sonic_stream.picture.decoder_settle import Settling
 from sonic_stream.picture.decoder_weights import SHIPPED
@@ -42,6 +46,16 @@ class DecoderStats:
     """Patches that stayed geometry because the network's answer held something that is no number."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One patch of a picture that is to be mended."""
+
+    patch: Patch
+    tone: F32
+    amount: float = 1.0
+    """How much of the answer is laid on, 0..1."""
+
+
 class Decoder:
     """The networks of one device, shared by all faces. Used by one thread at a time."""
 
@@ -49,57 +63,103 @@ class Decoder:
         self.choice = choice
         self.stats = DecoderStats()
 
-    def change(self, patch: Patch, tone: F32, steps: int) -> F32 | None:
-        """What to add to a patch, float32 [3, h, w]; None where the network has no usable answer."""
-        kind = "mouth" if patch.region == MOUTH else "eye"
-        answers = self.choice.backend.change(
-            kind, patch.inputs[None], patch.reference[None], tone[None], steps
-        )
-        answer = np.asarray(answers[0], np.float32)
-        if not np.isfinite(answer).all():
-            self.stats.refused += 1
-            if self.stats.refused == 1:
-                _log.error(
-                    "The decoder (%s) answered with NaN for a %s; such patches stay as geometry painted"
-                    " them. Further ones are counted, not told.",
-                    self.choice.backend.name,
-                    patch.region,
-                )
-            return None
-        self.stats.painted += 1
-        return answer
+    def changes(self, asks: Sequence[Ask], steps: int) -> list[F32 | None]:
+        """What to add to each patch, float32 [3, h, w]; None where the network has no usable answer.
+
+        Patches of one kind are painted together, whosever they are.
+        """
+        answers: list[F32 | None] = [None] * len(asks)
+        for kind, regions in (("mouth", (MOUTH,)), ("eye", (EYE_LEFT, EYE_RIGHT))):
+            places = [n for n, ask in enumerate(asks) if ask.patch.region in regions]
+            if not places:
+                continue
+            inputs = np.stack([asks[n].patch.inputs for n in places])
+            reference = np.stack([asks[n].patch.reference for n in places])
+            tone = np.stack([asks[n].tone for n in places])
+            made = self.choice.backend.change(kind, inputs, reference, tone, steps)
+            for n, change in zip(places, np.asarray(made, np.float32), strict=True):
+                answers[n] = self._checked(change, asks[n].patch.region)
+        return answers
+
+    def _checked(self, change: F32, region: str) -> F32 | None:
+        if np.isfinite(change).all():
+            self.stats.painted += 1
+            return change
+        self.stats.refused += 1
+        if self.stats.refused == 1:
+            _log.error(
+                "The decoder (%s) answered with NaN for a %s; such patches stay as geometry painted"
+                " them. Further ones are counted, not told.",
+                self.choice.backend.name,
+                region,
+            )
+        return None
 
 
 class FaceDecoder:
-    """The decoder for one identity."""
+    """What is known of one identity."""
 
     def __init__(self, decoder: Decoder, watch: Watch, portrait: U8, scene: Scene) -> None:
         """`portrait` is the crop, `scene` what geometry knows of it with nothing moved."""
-        self._decoder, self._watch = decoder, watch
+        self._watch = watch
         self._tone = {region: tone_of(frame.reference) for region, frame in watch.frames.items()}
         self.trust: dict[str, float] = {}
         """0..1 for each region."""
-        for region, tone in self._tone.items():
-            change = decoder.change(watch.look(portrait, scene, region, 1.0), tone, 1)
-            wrong = np.inf if change is None else float(np.abs(change).mean() / tone[3])
-            self.trust[region] = float(np.clip((_FOREIGN - wrong) / (_FOREIGN - _TRUSTED), 0, 1))
+        asks = [Ask(watch.look(portrait, scene, region, 1.0), tone) for region, tone in self._tone.items()]
+        for ask, change in zip(asks, decoder.changes(asks, 1), strict=True):
+            wrong = np.inf if change is None else float(np.abs(change).mean() / ask.tone[3])
+            trust = float(np.clip((_FOREIGN - wrong) / (_FOREIGN - _TRUSTED), 0, 1))
+            self.trust[ask.patch.region] = trust
 
-    def refine(self, picture: U8, scene: Scene, steps: int, settling: Settling | None = None) -> None:
-        """Paints over `picture`, in place; `steps` is 1..8. `settling` knows what the pictures before showed
-        of the mouth; lids are too quick to settle."""
+    def asks(self, picture: U8, scene: Scene) -> list[Ask]:
+        """What is to be mended in a picture."""
+        found = []
         for region, activity in self._watch.activity(scene).items():
             amount = activity * self.trust[region]
-            change = None
             if amount >= _LEAST_AMOUNT:
                 patch = self._watch.look(picture, scene, region, activity)
-                change = self._decoder.change(patch, self._tone[region], steps)
+                found.append(Ask(patch, self._tone[region], amount))
+        return found
+
+    def lay(
+        self, picture: U8, asks: Sequence[Ask], changes: Sequence[F32 | None], settling: Settling | None
+    ) -> None:
+        """Lays what was answered on `picture`, in place. `settling` knows what the pictures before showed
+        of the mouth; lids are too quick to settle."""
+        settled = False
+        for ask, change in zip(asks, changes, strict=True):
             if change is None:
-                if settling is not None and region == MOUTH:
-                    settling.forget()
                 continue
-            if settling is not None and region == MOUTH:
-                change = settling.settled(patch, change, self._watch.frames[region].triangles)
-            lay_change(picture, change, patch.matrix, amount)
+            if settling is not None and ask.patch.region == MOUTH:
+                change = settling.settled(ask.patch, change, self._watch.frames[MOUTH].triangles)
+                settled = True
+            lay_change(picture, change, ask.patch.matrix, ask.amount)
+        if settling is not None and not settled:
+            settling.forget()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A picture as geometry painted it, and what a decoder shall mend in it."""
+
+    picture: U8
+    steps: int = 0
+    asks: tuple[Ask, ...] = ()
+    face: FaceDecoder | None = None
+    """None: the picture stays as it is."""
+    settling: Settling | None = None
+
+
+def mend(decoder: Decoder | None, drafts: Sequence[Draft]) -> None:
+    """Lets the decoder paint over all drafts together, in place; each is the same as if it were alone."""
+    for steps in sorted({draft.steps for draft in drafts if draft.face is not None}):
+        these = [draft for draft in drafts if draft.face is not None and draft.steps == steps]
+        assert decoder is not None, "a draft knows a face only where there is a decoder"
+        changes = iter(decoder.changes([ask for draft in these for ask in draft.asks], steps))
+        for draft in these:
+            assert draft.face is not None
+            answers = list(islice(changes, len(draft.asks)))
+            draft.face.lay(draft.picture, draft.asks, answers, draft.settling)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
@@ -128,13 +188,17 @@ def lay_change(picture: U8, change: F32, matrix: F32, amount: float) -> None:
                 picture[y, x, k] = np.uint8(min(255.0, max(0.0, value)))
 
 
+def shared_decoder(weights: Path = SHIPPED, device: str = "cpu") -> Decoder | None:
+    """A device's decoder, loaded once; None, with one warning, where its weights are missing or unusable."""
+    return _loaded(weights, "cpu" if device == "auto" and not torch.cuda.is_available() else device)
+
+
 @cache
-def shared_decoder(weights: Path = SHIPPED) -> Decoder | None:
-    """The CPU's decoder, loaded once; None, with one warning, where its weights are missing or unusable."""
+def _loaded(weights: Path, device: str) -> Decoder | None:
     try:
-        return Decoder(choose("cpu", weights))
+        return Decoder(choose(device, weights))
     except MissingPieceError as error:
-        warnings.warn(f"Pictures are made by geometry alone: {error}", stacklevel=2)
+        warnings.warn(f"Pictures are made by geometry alone: {error}", stacklevel=3)
         return None
 
 

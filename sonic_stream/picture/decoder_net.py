@@ -27,7 +27,7 @@ from sonic_stream.types import F32, U8
 MAX_STEPS: Final = 8
 STATE: Final = 4
 """Residual RGB and the logit of alpha."""
-_FOLD: Final = 4
+FOLD: Final = 4
 """Pixels along a side that become channels: few, wide pixels are what a CPU does best."""
 _LEAST_CONTRAST, _MOST_CONTRAST = 14.0, 60.0
 _ALPHA_AT_REST = -1.0
@@ -84,6 +84,17 @@ EYE_CONFIG: Final = DecoderConfig(
 )
 
 
+class Bounds(NamedTuple):
+    """Where a patch may be changed, and how."""
+
+    near: Tensor
+    """[N, 1, h, w]: 1 in the opening and at its rims, 0 away from it."""
+    free: Tensor
+    """[N, 1, h, w]: how much may be changed at all, 0..1."""
+    held: Tensor
+    """[N, 1, h, w]: how much of a change is shown, 0..1."""
+
+
 class Given(NamedTuple):
     """What does not change from step to step."""
 
@@ -91,12 +102,7 @@ class Given(NamedTuple):
     """[N, 3, h, w], normalised."""
     known: Tensor
     """[N, C, h / fold, w / fold]: first layer's answer to all that is fixed."""
-    near: Tensor
-    """[N, 1, h, w]: 1 in the opening and at its rims, 0 away from it."""
-    free: Tensor
-    """[N, 1, h, w]: how much may be changed at all, 0..1."""
-    held: Tensor
-    """[N, 1, h, w]: how much of a change is shown, 0..1."""
+    bounds: Bounds
 
 
 class _Block(nn.Module):
@@ -122,7 +128,7 @@ class DecoderNet(nn.Module):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
-        c, d, folded = config.channels, config.deep, _FOLD * _FOLD
+        c, d, folded = config.channels, config.deep, FOLD * FOLD
         self.look = nn.Conv2d((MAPS + 3) * folded + 2, c, 1)
         self.recall = nn.Conv2d((3 + 1) * folded, c, 1)
         self.step = nn.Embedding(MAX_STEPS, c)
@@ -141,50 +147,63 @@ class DecoderNet(nn.Module):
         rows, columns = _ramp(height, config.rim_share), _ramp(width, config.rim_share)
         self.register_buffer("fade", (rows[:, None] * columns[None])[None, None], persistent=False)
         axes = torch.meshgrid(
-            torch.linspace(-1, 1, height // _FOLD), torch.linspace(-1, 1, width // _FOLD), indexing="ij"
+            torch.linspace(-1, 1, height // FOLD), torch.linspace(-1, 1, width // FOLD), indexing="ij"
         )
         self.register_buffer("place", torch.stack(axes)[None], persistent=False)
 
     def given(self, inputs: Tensor, reference: Tensor, tone: Tensor) -> Given:
         """Prepares patches: `inputs` [N, h, w, MAPS] and `reference` [N, h, w, 3], 0..255, `tone` [N, 4]."""
-        looked, own = inputs.float().permute(0, 3, 1, 2), reference.float().permute(0, 3, 1, 2)
-        mean, contrast = tone[:, :3, None, None], tone[:, 3:, None, None]
-        rgb, own = (looked[:, :3] - mean) / contrast, (own - mean) / contrast
+        seen, bounds = self.seen(inputs, reference, tone)
+        place = self.place.expand(seen.shape[0], -1, -1, -1)
+        known = self.look(torch.cat([functional.pixel_unshuffle(seen, FOLD), place], 1))
+        return Given(seen[:, :3], known, bounds)
+
+    def seen(self, inputs: Tensor, reference: Tensor, tone: Tensor) -> tuple[Tensor, Bounds]:
+        """Picture, maps and portrait as one tensor [N, 3 + MAPS, h, w], normalised; and the bounds."""
+        looked, own = inputs.permute(0, 3, 1, 2).float(), reference.permute(0, 3, 1, 2).float()
+        mean, inverse = tone[:, :3, None, None], 1 / tone[:, 3:, None, None]
         maps = (looked[:, 3:] - 128) / 64
-        rims = (looked[:, 4:6].amin(1, keepdim=True) - 128) / RIM_STEP
+        seen = torch.cat([(looked[:, :3] - mean) * inverse, maps, (own - mean) * inverse], 1)
+        rims = (torch.minimum(looked[:, 4:5], looked[:, 5:6]) - 128) / RIM_STEP
         near = (1 + rims / self.config.fine_px).clamp(0, 1)
-        folded = functional.pixel_unshuffle(torch.cat([rgb, maps, own], 1), _FOLD)
-        place = self.place.expand(folded.shape[0], -1, -1, -1)
         cover = looked[:, 3:4] / 255
         free = self.fade * (1 - cover) if self.config.keeps_opening else self.fade
         held = self.config.share * (1 - (1 - self.config.opening_share) * cover)
-        return Given(rgb, self.look(torch.cat([folded, place], 1)), near, free, held)
+        return seen, Bounds(near, free, held)
 
     def refine(self, given: Given, state: Tensor, step: Tensor) -> Tensor:
         """The state [N, STATE, h, w] after one more step; `step` int64 [N] counts from 0."""
-        made = torch.cat([given.rgb + self.change(given, state), state[:, 3:]], 1)
+        made = torch.cat([given.rgb + self.change(given.bounds, state), state[:, 3:]], 1)
         x = (
             given.known
-            + self.recall(functional.pixel_unshuffle(made, _FOLD))
+            + self.recall(functional.pixel_unshuffle(made, FOLD))
             + self.step(step)[:, :, None, None]
         )
         x = self.before(x)
         y = self.middle(self.down(functional.pixel_unshuffle(functional.relu(x), 2)))
         x = self.after(x + functional.pixel_shuffle(self.up(functional.relu(y)), 2))
-        asked = functional.pixel_shuffle(self.out(functional.relu(x)), _FOLD)
+        asked = functional.pixel_shuffle(self.out(functional.relu(x)), FOLD)
         return state + self.pace[step][:, None, None, None] * asked
 
-    def change(self, given: Given, state: Tensor) -> Tensor:
+    def change(self, bounds: Bounds, state: Tensor) -> Tensor:
         """What a state adds to the patch, [N, 3, h, w], in contrasts."""
         limit = self.config.limit
         alpha = torch.sigmoid(state[:, 3:] + _ALPHA_AT_REST)
         raw = alpha * limit * torch.tanh(state[:, :3] / limit)
         smooth = _smoothed(_smoothed(raw, self.config.smooth_px), self.config.smooth_px)
-        return given.free * (smooth + given.near * (raw - smooth))
+        return bounds.free * (smooth + bounds.near * (raw - smooth))
 
-    def shown(self, given: Given, state: Tensor, tone: Tensor) -> Tensor:
+    def shown(self, bounds: Bounds, state: Tensor, tone: Tensor) -> Tensor:
         """What of it is laid on the picture, [N, 3, h, w], 8-bit steps."""
-        return given.held * self.change(given, state) * tone[:, 3:, None, None]
+        return bounds.held * tone[:, 3:, None, None] * self.change(bounds, state)
+
+    def painted(self, inputs: Tensor, reference: Tensor, tone: Tensor, steps: int) -> Tensor:
+        """What `steps` steps from rest add to patches, [N, 3, h, w], 8-bit steps; patches as for `given`."""
+        given = self.given(inputs, reference, tone)
+        state, count = self.rest(len(inputs)), len(inputs)
+        for step in range(steps):
+            state = self.refine(given, state, torch.full((count,), step, device=state.device))
+        return self.shown(given.bounds, state, tone)
 
     def rest(self, count: int) -> Tensor:
         """The state before the first step."""
@@ -198,7 +217,7 @@ class DecoderNet(nn.Module):
         """One step: the next state, and what it adds to the patch [N, 3, h, w] in 8-bit steps."""
         given = self.given(inputs, reference, tone)
         state = self.refine(given, state, step)
-        return state, self.shown(given, state, tone)
+        return state, self.shown(given.bounds, state, tone)
 
 
 def _ramp(count: int, share: float) -> Tensor:

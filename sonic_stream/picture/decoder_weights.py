@@ -16,6 +16,8 @@ FORMAT: Final = "sonic-stream decoder 1"
 SHIPPED: Final = Path(__file__).parent.parent / "weights" / "decoder.safetensors"
 KINDS: Final = ("mouth", "eye")
 """The networks of a file; one for both eyes."""
+FIRST, LATER, FIRST_IN_8_BITS = "first", "later", "first-int8"
+"""The ONNX files of a network: its first step, any further one, and the first partly in 8 bits."""
 _HOW: Final = "make them with: python -m sonic_stream.train.decoder --data DIR --out {path}"
 
 
@@ -58,9 +60,9 @@ def notes_of(path: Path = SHIPPED) -> dict[str, Any]:
     return weights_file.notes_of(path)
 
 
-def onnx_path(weights: Path, kind: str) -> Path:
-    """The ONNX file of one network, beside the weights."""
-    return weights.with_name(f"{weights.stem}-{kind}.onnx")
+def onnx_path(weights: Path, kind: str, part: str) -> Path:
+    """An ONNX file of one network, beside the weights."""
+    return weights.with_name(f"{weights.stem}-{kind}-{part}.onnx")
 
 
 def make_random(path: Path, seed: int = 0, strength: float = 0.02) -> None:

@@ -13,7 +13,15 @@ import numpy as np
 
 from sonic_stream.face.head import load_head
 from sonic_stream.picture import raster
-from sonic_stream.picture.decoder import FaceDecoder, check_steps, shared_decoder, steps_available
+from sonic_stream.picture.decoder import (
+    Decoder,
+    Draft,
+    FaceDecoder,
+    check_steps,
+    mend,
+    shared_decoder,
+    steps_available,
+)
 from sonic_stream.picture.decoder_patch import Patch
 from sonic_stream.picture.decoder_scene import Scene, Watch
 from sonic_stream.picture.decoder_settle import Settling
@@ -44,13 +52,20 @@ _MARGIN = 0.14
 class Painter:
     """Paints one identity; what it derives is kept in the identity's cache, so a second one is free."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, decoder: Decoder | None = None) -> None:
+        """`decoder` None: the CPU's, where its weights are there."""
         self._identity = identity
+        self._own = decoder
         parts = identity.cache.get("painter")
         if not isinstance(parts, _Parts):
             parts = _Parts(identity)
             identity.cache["painter"] = parts
         self._parts: _Parts = parts
+
+    @property
+    def _decoder(self) -> Decoder | None:
+        """Loaded when it is first wanted."""
+        return self._own or shared_decoder()
 
     @property
     def rig(self) -> Rig:
@@ -68,12 +83,22 @@ class Painter:
         `steps` of the decoder, 1..8, mend mouth and eyes; 0 is geometry alone. Pictures that follow each
         other share a `settling`, which keeps the decoder's shading from trembling.
         """
+        draft = self.draft(coeffs, steps, settling)
+        if draft.face is not None:
+            mend(self._decoder, [draft])
+        return draft.picture
+
+    def draft(self, coeffs: F32, steps: int = 0, settling: Settling | None = None) -> Draft:
+        """What geometry paints, and what a decoder is to mend there: as `paint`, for a caller that lets one
+        `mend` several drafts together."""
         if np.shape(coeffs) != (len(CHANNELS),):
             raise ValueError(f"coeffs must have shape ({len(CHANNELS)},), not {np.shape(coeffs)}")
+        check_steps(steps)
         picture, scene = self._parts.paint(limited(np.asarray(coeffs, np.float32)))
-        if check_steps(steps) and (decoder := self._parts.decoder()) is not None:
-            decoder.refine(picture, scene, steps, settling)
-        return picture
+        if not steps or (decoder := self._decoder) is None:
+            return Draft(picture)
+        face = self._parts.face(decoder)
+        return Draft(picture, steps, tuple(face.asks(picture, scene)), face, settling)
 
     def patches(self, coeffs: F32) -> tuple[U8, list[Patch]]:
         """The geometric picture and what a decoder sees of it: mouth, left and right eye (for training)."""
@@ -111,18 +136,17 @@ class _Parts:
         ]
         self.interior = MouthInterior.of(head, identity)
         self.watch = Watch(head, identity, rig, self.source_vertices)
-        self._decoder: FaceDecoder | None = None
+        self._face: FaceDecoder | None = None
 
-    def decoder(self) -> FaceDecoder | None:
-        """The decoder for this identity, made when it is first wanted; None without its weights."""
-        shared = shared_decoder()
-        if self._decoder is None and shared is not None:
+    def face(self, decoder: Decoder) -> FaceDecoder:
+        """What a decoder knows of this identity, made when it is first wanted."""
+        if self._face is None:
             slit = slit_of(self.mouth, self.placed)
             pose, still = self.rig.source_pose, np.zeros_like(self.placed)
             rest = np.zeros(len(CHANNELS), np.float32)
             scene = Scene(rest, self.source_vertices, self.placed, still, pose, slit, (None, None))
-            self._decoder = FaceDecoder(shared, self.watch, self.identity.crop, scene)
-        return self._decoder
+            self._face = FaceDecoder(decoder, self.watch, self.identity.crop, scene)
+        return self._face
 
     def _box_of(self, matte: U8) -> tuple[int, int, int, int]:
         """The part of the picture that may change: x0, y0, x1, y1."""

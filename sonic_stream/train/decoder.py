@@ -73,8 +73,8 @@ def loss_of_batch(net: DecoderNet, batch: Batch, steps: int) -> tuple[Tensor, li
         with torch.set_grad_enabled(learns), torch.autocast("cpu", torch.bfloat16):
             state = net.refine(given, state, number)
         if learns:
-            change = net.change(given, state.float())
-            losses.append(loss_of(change, given.rgb, wanted, weight, given.near))
+            change = net.change(given.bounds, state.float())
+            losses.append(loss_of(change, given.rgb, wanted, weight, given.bounds.near))
         state = state.detach().float()
     return torch.stack(losses).mean(), [float(loss.detach()) for loss in losses]
 

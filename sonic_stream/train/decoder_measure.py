@@ -43,7 +43,7 @@ def refined(net: DecoderNet, inputs: U8, reference: U8, steps: tuple[int, ...]) 
             for step in range(max(steps)):
                 state = net.refine(given, state, torch.full((len(looked),), step))
                 if step + 1 in parts:
-                    change = net.shown(given, state, tone)
+                    change = net.shown(given.bounds, state, tone)
                     result = looked[..., :3] + change.permute(0, 2, 3, 1).numpy()
                     parts[step + 1].append(np.clip(result, 0, 255).astype(np.float32))
     return made | {count: np.concatenate(done) for count, done in parts.items()}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,15 @@ from safetensors.torch import load_file, save_file
 
 from sonic_stream.errors import BadInputError, MissingPieceError
 from sonic_stream.picture import Painter
-from sonic_stream.picture.decoder import Decoder, FaceDecoder, check_steps, lay_change, shared_decoder
+from sonic_stream.picture.decoder import (
+    Decoder,
+    Draft,
+    FaceDecoder,
+    check_steps,
+    lay_change,
+    mend,
+    shared_decoder,
+)
 from sonic_stream.picture.decoder_backends import AGREEMENT, Choice, OnnxBackend, TorchBackend, choose
 from sonic_stream.picture.decoder_net import MAX_STEPS, MOUTH_CONFIG, DecoderNet, tone_of
 from sonic_stream.picture.decoder_patch import MAPS, MOUTH, SIZES
@@ -67,6 +75,10 @@ def face_of(painter: Painter, backend: Answering, coeffs: F32) -> tuple[FaceDeco
     return face, decoder
 
 
+def paint_over(face: FaceDecoder, decoder: Decoder, picture: U8, scene: Scene, steps: int) -> None:
+    mend(decoder, [Draft(picture, steps, tuple(face.asks(picture, scene)), face)])
+
+
 @pytest.mark.parametrize("kind", ["mouth", "eye"])
 @pytest.mark.parametrize("steps", [1, 3, 8])
 def test_backends_agree(weights: Path, kind: str, steps: int) -> None:
@@ -102,7 +114,9 @@ def test_changes_are_bounded_fade_out_at_the_rim_and_are_smooth_away_from_the_op
     inputs[:, :48, :, 4] = 0
     tone[:, 3] = 30
     given = net.given(*map(torch.from_numpy, (inputs, reference, tone)))
-    change = net.change(given, net.refine(given, net.rest(1), torch.zeros(1, dtype=torch.int64))).detach()
+    change = net.change(
+        given.bounds, net.refine(given, net.rest(1), torch.zeros(1, dtype=torch.int64))
+    ).detach()
     assert 0.5 < change.abs().max() <= 1.001 * MOUTH_CONFIG.limit
     assert not change[..., 0].any() and not change[..., 0, :].any() and not change[..., -1].any()
     away, inside = change[0, :, 15:40, 30:98], change[0, :, 56:80, 30:98]
@@ -133,12 +147,12 @@ def test_only_what_moves_is_painted(painter: Painter, coeffs: Make) -> None:
     face, decoder = face_of(painter, backend, coeffs())
     picture, scene = painter._parts.paint(coeffs(yaw=0.1))
     before = picture.copy()
-    face.refine(picture, scene, 3)
+    paint_over(face, decoder, picture, scene, 3)
     assert not backend.asked
     np.testing.assert_array_equal(picture, before)
     picture, scene = painter._parts.paint(coeffs(aperture=0.1))
     before = picture.copy()
-    face.refine(picture, scene, 3)
+    paint_over(face, decoder, picture, scene, 3)
     assert backend.asked == [("mouth", 3)] and decoder.stats.painted == 4
     changed = (picture != before).any(2)
     matrix = painter._parts.watch.frames[MOUTH].matrix(scene.pose)
@@ -156,7 +170,7 @@ def test_nan_leaves_the_geometry_is_counted_and_told_once(
         for _ in range(3):
             picture, scene = painter._parts.paint(coeffs(aperture=0.1))
             before = picture.copy()
-            face.refine(picture, scene, 1)
+            paint_over(face, decoder, picture, scene, 1)
             np.testing.assert_array_equal(picture, before)
     assert decoder.stats.refused == 3
     assert sum("NaN" in record.message for record in caplog.records) == 1
@@ -215,8 +229,8 @@ class TestWeights:
     def test_stale_onnx_falls_back_to_torch_with_a_warning(self, weights: Path, tmp_path: Path) -> None:
         other = tmp_path / "decoder.safetensors"
         make_random(other, seed=9)
-        for kind in ("mouth", "eye"):
-            shutil.copy(onnx_path(weights, kind), onnx_path(other, kind))
+        for kind, part in product(("mouth", "eye"), ("first", "later")):
+            shutil.copy(onnx_path(weights, kind, part), onnx_path(other, kind, part))
         with pytest.warns(UserWarning, match="older than the weights"):
             choice = choose("cpu", other)
         assert isinstance(choice.backend, TorchBackend) and "decoder_export" in choice.reason

@@ -35,6 +35,8 @@ MESSAGE_LIMIT = 1024 * 1024
 """Bytes in one message; ten seconds of the fattest sound."""
 CHUNKS_PER_S, CHUNKS_BURST = 1000, 2000
 """Chunks that are read in a second, and at once."""
+UNBROKEN_CHUNKS = 20
+"""After so many everybody else has a turn."""
 SMALL_BYTES, SMALL_COST = 64, 10
 """A chunk below this, or a text, counts for so many: nobody needs many of them."""
 CAPTION_LIMIT = 1000
@@ -270,6 +272,7 @@ class _Pace:
 
     def __init__(self) -> None:
         self._credit, self._at_s = float(CHUNKS_BURST), time.monotonic()
+        self._unbroken = 0
 
     async def one_more(self, small: bool) -> None:
         """Waits where it has to. Errors: `BadInputError`."""
@@ -280,5 +283,11 @@ class _Pace:
             raise BadInputError(
                 f"More than {CHUNKS_PER_S // SMALL_COST} tiny messages a second came; send larger chunks."
             )
+        self._unbroken += 1
         if self._credit < 0:
+            self._unbroken = 0
             await asyncio.sleep(0.05)
+        elif self._unbroken >= UNBROKEN_CHUNKS:
+            # What is there already is received without a pause, and nobody else would have a turn.
+            self._unbroken = 0
+            await asyncio.sleep(0)

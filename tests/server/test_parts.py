@@ -76,6 +76,30 @@ class TestBridge:
         assert threads == {threading.current_thread()}
         await bridge.stop()
 
+    async def test_hearing_does_not_wait_for_the_picture_of_another_slot(self):
+        may_go, batches = threading.Event(), []
+
+        class Slow(FakeEngine):
+            def step(self, batch):
+                batches.append([(h.slot, h.paint) for h in batch])
+                may_go.wait(5)
+                return super().step(batch)
+
+        bridge = EngineBridge(lambda: Slow(64))
+        a, b = [await bridge.open(identity(), Controls()) for _ in range(2)]
+        done: list[Painted | None] = []
+        bridge.submit([hop(a, 0)], done.append)
+        while not batches:
+            await asyncio.sleep(0.001)
+        bridge.submit([hop(b, 0)], done.append)
+        bridge.submit([hop(a, 1, paint=False), hop(a, 2, paint=False), hop(a, 3)], done.append)
+        may_go.set()
+        async with asyncio.timeout(5):
+            while len(done) < 5:
+                await asyncio.sleep(0.001)
+        assert batches == [[(a, True)], [(a, False)], [(a, False)], [(b, True), (a, True)]]
+        await bridge.stop()
+
     async def test_a_hop_that_is_only_heard_has_no_picture(self):
         bridge = EngineBridge(lambda: FakeEngine(64))
         slot = await bridge.open(identity(), Controls())

@@ -11,7 +11,7 @@ import websockets
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.pcm_socket import Format, PcmReader, read_format
+from server.pcm_socket import CHUNKS_BURST, UNBROKEN_CHUNKS, Format, PcmReader, _Pace, read_format
 from sonic_stream.errors import BadInputError
 
 
@@ -72,6 +72,22 @@ async def test_sound_that_is_pushed_is_spoken_and_told(running, viewer):
     assert [m["type"] for m in told] == ["speaking_started", "speaking_finished"]
     assert told[1]["position_s"] == pytest.approx(1.5, abs=0.06)
     assert sum(loudness > 500 for _, loudness in seen.packets) > 60
+
+
+async def test_many_chunks_at_once_leave_everybody_else_a_turn():
+    turns = 0
+
+    async def somebody_else() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other, pace = asyncio.create_task(somebody_else()), _Pace()
+    for _ in range(CHUNKS_BURST // 2):
+        await pace.one_more(small=False)
+    other.cancel()
+    assert turns >= CHUNKS_BURST // 2 // UNBROKEN_CHUNKS - 1
 
 
 async def test_a_program_that_is_too_fast_is_slowed_down(running, viewer):

@@ -177,7 +177,7 @@ def _decoder() -> Iterator[Finding]:
     from sonic_stream.picture.decoder_backends import choose
 
     try:
-        choice = choose()
+        choice = choose("auto")
     except SonicError as error:
         yield Finding("decoder", False, f"geometry paints alone: {error}", _AGAIN, core=False)
         return

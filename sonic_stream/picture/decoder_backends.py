@@ -136,11 +136,11 @@ def _on_gpu(weights: Path, in_8_bits: bool | None) -> Choice:
     spare = choose("cpu", weights, in_8_bits)
     try:
         backend = GpuBackend(load_nets(weights), torch.device("cuda"), spare.backend)
-        wrong = backend.differs_by(spare.backend)
+        wrong = backend.differs_by(TorchBackend(load_nets(weights)))
     except RuntimeError as error:
         reason = f"the GPU cannot be used ({str(error).splitlines()[0]})"
     else:
-        if wrong <= 2 * ROUGH_AGREEMENT:
+        if wrong <= ROUGH_AGREEMENT:
             return Choice(backend, "torch finds CUDA, and it answers there as on the CPU")
         reason = f"the GPU's answers differ from the CPU's by {wrong:.1f} 8-bit steps"
     warnings.warn(f"The decoder paints on the CPU: {reason}.", stacklevel=3)

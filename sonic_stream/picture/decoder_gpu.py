@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sonic_stream.picture.decoder_backends import Backend
 from sonic_stream.picture.decoder_net import DecoderNet, tone_of
-from sonic_stream.picture.decoder_patch import MAPS
+from sonic_stream.picture.decoder_patch import MAPS, RIM_STEP
 from sonic_stream.types import F32, U8
 
 BATCHES: Final = (1, 4, 16, 64, 256)
@@ -145,11 +145,25 @@ class GpuBackend:
 
     def differs_by(self, other: Backend) -> float:
         """Mean difference from another backend's answers to made-up patches, 8-bit steps; warms up, too."""
-        rng, differences = np.random.default_rng(0), []
+        differences = []
         for kind, net in self._nets.items():
-            size = net.config.height_px, net.config.width_px
-            inputs = rng.integers(60, 190, (1, *size, MAPS), np.uint8)
-            reference = rng.integers(60, 190, (1, *size, 3), np.uint8)
-            given = (kind, inputs, reference, tone_of(reference), 1)
-            differences.append(np.abs(self.change(*given) - other.change(*given)).mean())
+            patches = made_up(net.config.width_px, net.config.height_px)
+            own, theirs = (backend.change(kind, *patches, 1) for backend in (self, other))
+            differences.append(np.abs(own - theirs).mean())
         return float(max(differences))
+
+
+def made_up(width: int, height: int, count: int = 1) -> tuple[U8, U8, F32]:
+    """Patches that a decoder has something to say to: skin with a dark slit, and light that has changed."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    skin = rng.uniform(110, 170, (count, 1, 1, 3)) + 25 * np.sin(columns / width * 3)[None, :, :, None]
+    reference = (skin + rng.normal(0, 6, (count, height, width, 3))).astype(np.uint8)
+    half = rng.uniform(0.06, 0.14, (count, 1, 1)) * height
+    upper, lower = rows - 0.45 * height + half, 0.45 * height + half - rows
+    inputs = np.empty((count, height, width, MAPS), np.uint8)
+    inputs[..., :3] = np.where((np.minimum(upper, lower) > 0)[..., None], 50, reference)
+    inputs[..., 3] = np.where(np.minimum(upper, lower) > 0, 255, 0)
+    inputs[..., 4], inputs[..., 5] = (np.clip(128 + RIM_STEP * rim, 0, 255) for rim in (upper, lower))
+    inputs[..., 6] = 128 + 30 * np.sin(rows / height * 6)
+    return inputs, reference, tone_of(reference)

@@ -22,7 +22,14 @@ from sonic_stream.picture.decoder import (
     mend,
     shared_decoder,
 )
-from sonic_stream.picture.decoder_backends import AGREEMENT, Choice, OnnxBackend, TorchBackend, choose
+from sonic_stream.picture.decoder_backends import (
+    AGREEMENT,
+    ROUGH_AGREEMENT,
+    Choice,
+    OnnxBackend,
+    TorchBackend,
+    choose,
+)
 from sonic_stream.picture.decoder_net import MAX_STEPS, MOUTH_CONFIG, DecoderNet, tone_of
 from sonic_stream.picture.decoder_patch import MAPS, MOUTH, SIZES
 from sonic_stream.picture.decoder_scene import Scene, Watch
@@ -186,6 +193,28 @@ def test_a_face_that_the_network_does_not_leave_alone_at_rest_is_not_trusted(
         assert all(low <= trust <= high for trust in face.trust.values())
 
 
+def test_pictures_mended_together_are_as_if_alone(painter: Painter, coeffs: Make) -> None:
+    asked = [(coeffs(aperture=0.1), 1), (coeffs(), 2), (coeffs(aperture=0.04, blink_left=0.7), 1)]
+    asked += [(coeffs(aperture=0.06), 2), (coeffs(aperture=0.06), 0)]
+    alone = [painter.paint(wanted, steps) for wanted, steps in asked]
+    drafts = [painter.draft(wanted, steps) for wanted, steps in asked]
+    mend(shared_decoder(), drafts)
+    for one, draft in zip(alone, drafts, strict=True):
+        assert np.abs(one.astype(int) - draft.picture).max() <= 1
+    assert (alone[3] != alone[4]).any()
+
+
+def test_patches_of_one_kind_go_together(painter: Painter, coeffs: Make) -> None:
+    backend = Answering(5.0)
+    face, decoder = face_of(painter, backend, coeffs())
+    drafts = []
+    for aperture in (0.05, 0.1):
+        picture, scene = painter._parts.paint(coeffs(aperture=aperture, blink_left=1.0, blink_right=1.0))
+        drafts.append(Draft(picture, 1, tuple(face.asks(picture, scene)), face))
+    mend(decoder, drafts)
+    assert backend.asked == [("mouth", 1), ("eye", 1)]
+
+
 @pytest.mark.parametrize("steps", [-1, 9, 100])
 def test_other_numbers_of_steps_are_refused(painter: Painter, coeffs: Make, steps: int) -> None:
     with pytest.raises(BadInputError, match="1 to 8"):
@@ -266,6 +295,23 @@ class TestShipped:
         decoder = shared_decoder()
         assert decoder is not None and isinstance(decoder.choice.backend, OnnxBackend)
         assert painter.steps_available == MAX_STEPS
+
+    def test_8_bits_are_used_where_they_pay_and_change_next_to_nothing(
+        self, painter: Painter, coeffs: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        quick, exact = (choose("cpu", in_8_bits=yes) for yes in (True, False))
+        assert "8 bits" in quick.reason and "8 bits" not in exact.reason
+        for wide in (0.02, 0.06, 0.1):
+            _, patches = painter.patches(coeffs(aperture=wide, jaw=5 * wide, pucker=0.3))
+            mouth = patches[0]
+            given = ("mouth", mouth.inputs[None], mouth.reference[None], tone_of(mouth.reference)[None])
+            for steps in (1, 3):
+                wanted = exact.backend.change(*given, steps)
+                wrong = np.abs(quick.backend.change(*given, steps) - wanted)
+                assert 0 < wrong.mean() < min(ROUGH_AGREEMENT, 0.2 * np.abs(wanted).mean())
+        for able, told in (({"avx512_vnni": True}, True), ({"avx2": True}, False), ({}, False)):
+            monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
+            assert ("8 bits" in choose("cpu").reason) is told
 
     def test_its_card_tells_of_what_was_held_back(self) -> None:
         told = notes_of()

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from server.app import create_app
+from server.fair_socket import FairSocket
 from server.portraits import IdentityFactory
 from server.settings import ServerSettings
 from server.tts.base import Voices
@@ -80,7 +81,9 @@ def server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         log_level="warning",
+        ws=FairSocket,
         ws_max_size=2 * 1024 * 1024,
+        ws_per_message_deflate=False,
         timeout_graceful_shutdown=3,
         loop="asyncio",
         ssl_certfile=settings.ssl_certfile,

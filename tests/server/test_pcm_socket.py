@@ -10,8 +10,11 @@ import pytest
 import websockets
 from hypothesis import given
 from hypothesis import strategies as st
+from uvicorn.server import ServerState
 
+from server.fair_socket import READ_BYTES, FairSocket
 from server.pcm_socket import CHUNKS_BURST, UNBROKEN_CHUNKS, Format, PcmReader, _Pace, read_format
+from server.run import server_config
 from sonic_stream.errors import BadInputError
 
 
@@ -72,6 +75,21 @@ async def test_sound_that_is_pushed_is_spoken_and_told(running, viewer):
     assert [m["type"] for m in told] == ["speaking_started", "speaking_finished"]
     assert told[1]["position_s"] == pytest.approx(1.5, abs=0.06)
     assert sum(loudness > 500 for _, loudness in seen.packets) > 60
+
+
+class Wire(asyncio.Transport):
+    """As much of a connection as a protocol asks about before the first byte."""
+
+    max_size = 256 * 1024
+
+
+async def test_a_connection_is_read_in_small_parts_and_not_compressed(running, settings, viewer):
+    wire = Wire()
+    FairSocket(server_config(running.app, settings), ServerState(), {}).connection_made(wire)
+    assert wire.max_size == READ_BYTES
+    seen = await viewer()
+    async with websockets.connect(running.socket_url(seen.id)) as socket:
+        assert socket.protocol.extensions == []
 
 
 async def test_many_chunks_at_once_leave_everybody_else_a_turn():

@@ -75,7 +75,7 @@ class EdgeVoice:
             raise
         except Exception as error:
             # The package lets errors of its own, of aiohttp and of the system's resolver out.
-            reason = str(error) or type(error).__name__
+            reason = re.sub(r" ssl:(<[^>]*>|\S+)", "", str(error)) or type(error).__name__
             raise VoiceFailedError(f"Edge's voice service cannot be used ({reason}).") from None
         finally:
             await speech.aclose()

@@ -10,14 +10,18 @@ import asyncio
 import shlex
 import shutil
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import TypeVar
 
 from server.tts.base import Pcm, Sound, Voice, VoiceFailedError
 from sonic_stream.errors import BadInputError
 from sonic_stream.media.resample import check_rate
 
+T = TypeVar("T")
 _CHUNK_BYTES = 8192
 PROCESS_RATE_HZ = 22_050
+PATIENCE_S = 30.0
+"""A program that writes nothing for so long hangs: other texts wait behind it."""
 
 
 class ProcessVoice:
@@ -26,7 +30,13 @@ class ProcessVoice:
     Errors: `BadInputError` for a program that does not exist.
     """
 
-    def __init__(self, command: str, rate_hz: int = PROCESS_RATE_HZ, label: str = "") -> None:
+    def __init__(
+        self,
+        command: str,
+        rate_hz: int = PROCESS_RATE_HZ,
+        label: str = "",
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         try:
             self._command = shlex.split(command)
         except ValueError as error:
@@ -35,6 +45,7 @@ class ProcessVoice:
             name = self._command[0] if self._command else command
             raise BadInputError(f"There is no program '{name}' to speak with; give its whole path.")
         self._rate_hz = check_rate(rate_hz)
+        self._patience_s = patience_s
         name = self._command[0].rpartition("/")[2]
         self._list = [Voice("program", label or f"{name} (program)", "")]
 
@@ -49,13 +60,13 @@ class ProcessVoice:
         pcm, heard = Pcm(self._rate_hz), False
         try:
             assert process.stdout is not None
-            while data := await process.stdout.read(_CHUNK_BYTES):
+            while data := await self._soon(process.stdout.read(_CHUNK_BYTES)):
                 samples = pcm.read(data)
                 if len(samples):
                     heard = True
                     yield Sound(samples, pcm.rate_hz)
-            complaint = await feeding
-            code = await process.wait()
+            complaint = await self._soon(feeding)
+            code = await self._soon(process.wait())
             if code or not heard:
                 raise VoiceFailedError(
                     f"The voice's program {self._command[0]} ended with {code}"
@@ -67,6 +78,15 @@ class ProcessVoice:
                 await process.wait()
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
+
+    async def _soon(self, what: Awaitable[T]) -> T:
+        try:
+            return await asyncio.wait_for(what, self._patience_s)
+        except TimeoutError:
+            raise VoiceFailedError(
+                f"The voice's program {self._command[0]} wrote nothing for {self._patience_s:g} s; it has to"
+                " read a text on its input and to write sound to its output."
+            ) from None
 
     async def close(self) -> None:
         return

@@ -109,6 +109,11 @@ class TestProgram:
         await speaking.aclose()
         assert time.monotonic() - begin_s < 20
 
+    async def test_one_that_hangs_is_told_and_killed(self):
+        program = "import sys, time; sys.stdin.read(); time.sleep(60)"
+        with pytest.raises(VoiceFailedError, match=r"wrote nothing for 0\.2 s"):
+            await spoken(ProcessVoice(f"{sys.executable} -c '{program}'", patience_s=0.2))
+
     @pytest.mark.parametrize("command", ["no-such-program-here x", "", "'"])
     def test_one_that_is_not_there_is_refused_at_the_start(self, command):
         with pytest.raises(BadInputError):

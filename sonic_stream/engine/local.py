@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from sonic_stream.engine.base import NO_PICTURE, HopInput, HopResult
 from sonic_stream.errors import BadInputError, BusyError
@@ -60,6 +61,8 @@ class LocalEngine:
             )
         if device not in ("auto", "cpu", "cuda"):
             raise BadInputError(f"Device '{device}' is unknown; use 'auto', 'cpu' or 'cuda'.")
+        # numpy's matrices here are small: a second thread only waits for them, and burns a core meanwhile.
+        threadpool_limits(limits=1, user_api="blas")
         warm_up()
         # A GPU steps the voice's model of all slots at once; for a few slots the CPU is as quick.
         where = "cuda" if device == "cuda" else "cpu"

@@ -16,7 +16,10 @@ from sonic_stream.types import CHANNEL_INDEX, F32, U8, Identity
 _STILL, _MOVING = 0.03, 0.18
 """Movement of the skin about the mouth, head units: up to here the portrait's own, from here wholly not."""
 _LIDS_WAKE = 5.0
-"""How soon lids count as moved: wholly at a fifth of a blink, or of a radian of gaze."""
+"""How soon lids count as moved: wholly at a fifth of a blink beyond what counts as still."""
+_LIDS_STILL, _GAZE_STILL = 0.04, 0.25
+"""Share of a blink, and radians of gaze, up to which the eyes' patches stay as geometry has them. Eyes wander
+that far all the time; what would be painted (2 to 4 8-bit steps) nobody sees, and costs a fifth of a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,12 @@ class Watch:
         """How far each region has left the portrait: 0 the portrait itself, 1 wholly."""
         reach = float(np.abs(scene.moved[self._near_mouth]).max())
         value = {name: float(scene.coeffs[i]) for name, i in CHANNEL_INDEX.items()}
-        gaze = abs(value["gaze_x"]) + abs(value["gaze_y"])
-        both = value["squint"] + value["wide"] + gaze
+        gaze = max(0.0, abs(value["gaze_x"]) + abs(value["gaze_y"]) - _GAZE_STILL)
+        both = value["squint"] + value["wide"] + gaze - _LIDS_STILL
         return {
             MOUTH: float(np.clip((reach - _STILL) / (_MOVING - _STILL), 0, 1)),
-            EYE_LEFT: min(1.0, _LIDS_WAKE * (value["blink_left"] + both)),
-            EYE_RIGHT: min(1.0, _LIDS_WAKE * (value["blink_right"] + both)),
+            EYE_LEFT: float(np.clip(_LIDS_WAKE * (value["blink_left"] + both), 0, 1)),
+            EYE_RIGHT: float(np.clip(_LIDS_WAKE * (value["blink_right"] + both), 0, 1)),
         }
 
     def look(self, picture: U8, scene: Scene, region: str, activity: float) -> Patch:

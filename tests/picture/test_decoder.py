@@ -169,6 +169,15 @@ def test_only_what_moves_is_painted(painter: Painter, coeffs: Make) -> None:
     assert inside.min() > -0.01 and (inside.max(1) < np.array([127.01, 95.01])).all()
 
 
+def test_eyes_that_wander_are_left_to_geometry_and_lids_wake_evenly(painter: Painter, coeffs: Make) -> None:
+    watch, parts = painter._parts.watch, painter._parts
+    wandering = watch.activity(parts.paint(coeffs(gaze_x=0.15, gaze_y=-0.09, squint=0.02))[1])
+    assert wandering["eye_left"] == wandering["eye_right"] == 0
+    assert watch.activity(parts.paint(coeffs(gaze_x=0.5))[1])["eye_left"] == 1
+    steps = [watch.activity(parts.paint(coeffs(blink_left=b))[1])["eye_left"] for b in np.linspace(0, 1, 41)]
+    assert steps[0] == 0 and steps[-1] == 1 and 0 <= min(np.diff(steps)) and max(np.diff(steps)) < 0.15
+
+
 def test_nan_leaves_the_geometry_is_counted_and_told_once(
     painter: Painter, coeffs: Make, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,7 +19,7 @@ _LIDS_WAKE = 5.0
 """How soon lids count as moved: wholly at a fifth of a blink beyond what counts as still."""
 _LIDS_STILL, _GAZE_STILL = 0.04, 0.25
 """Share of a blink, and radians of gaze, up to which the eyes' patches stay as geometry has them. Eyes wander
-that far all the time; what would be painted (2 to 4 8-bit steps) nobody sees, and costs a fifth of a picture."""
+that far all the time; what would be painted, 2 to 4 steps of 255, is unseen and takes a fifth of the time."""
 
 
 @dataclass(frozen=True, slots=True)

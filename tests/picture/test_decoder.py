@@ -175,7 +175,7 @@ def test_eyes_that_wander_are_left_to_geometry_and_lids_wake_evenly(painter: Pai
     assert wandering["eye_left"] == wandering["eye_right"] == 0
     assert watch.activity(parts.paint(coeffs(gaze_x=0.5))[1])["eye_left"] == 1
     steps = [watch.activity(parts.paint(coeffs(blink_left=b))[1])["eye_left"] for b in np.linspace(0, 1, 41)]
-    assert steps[0] == 0 and steps[-1] == 1 and 0 <= min(np.diff(steps)) and max(np.diff(steps)) < 0.15
+    assert steps[0] == 0 and steps[-1] == 1 and min(np.diff(steps)) >= 0 and max(np.diff(steps)) < 0.15
 
 
 def test_nan_leaves_the_geometry_is_counted_and_told_once(

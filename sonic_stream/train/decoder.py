@@ -190,7 +190,7 @@ def finish(out: Path, data: Path, recipe: Recipe) -> None:
             print(f"{kind}: not measured. {error}", flush=True)
         nets[kind], notes[kind] = net, told
     save_nets(out, nets, notes)
-    for path in (out, *export(out)):
+    for path in (out, *export(out, data)):
         print(path, f"{path.stat().st_size / 2**20:.1f} MB", flush=True)
 
 

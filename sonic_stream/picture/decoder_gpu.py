@@ -117,7 +117,9 @@ class GpuBackend:
             now = slice(done, done + self.most)
             try:
                 answers.append(self._run(kind, steps, inputs[now], reference[now], tone[now]))
-            except torch.cuda.OutOfMemoryError:
+            except RuntimeError as error:
+                if not memory_ended(error):
+                    raise
                 self._lessen()
                 continue
             done += len(answers[-1])
@@ -151,6 +153,13 @@ class GpuBackend:
             own, theirs = (backend.change(kind, *patches, 1) for backend in (self, other))
             differences.append(np.abs(own - theirs).mean())
         return float(max(differences))
+
+
+def memory_ended(error: BaseException | None) -> bool:
+    """Whether `error` comes of full memory, also where that spoiled a capture, which raises another error."""
+    while error is not None and not isinstance(error, torch.cuda.OutOfMemoryError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def made_up(width: int, height: int, count: int = 1) -> tuple[U8, U8, F32]:

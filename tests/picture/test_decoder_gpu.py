@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sonic_stream.picture.decoder_backends import AGREEMENT, ROUGH_AGREEMENT, TorchBackend, choose
-from sonic_stream.picture.decoder_gpu import BATCHES, GpuBackend, made_up
+from sonic_stream.picture.decoder_gpu import BATCHES, GpuBackend, made_up, memory_ended
 from sonic_stream.picture.decoder_patch import SIZES
 from sonic_stream.picture.decoder_weights import load_nets
 from sonic_stream.types import F32, U8
@@ -136,6 +136,25 @@ def test_memory_that_ends_within_a_batch_loses_no_patch(spare: Counting) -> None
     wanted = spare.change("eye", *patches, 1)
     np.testing.assert_allclose(backend.change("eye", *patches, 1), wanted, atol=1e-3)
     assert backend.most < 4
+
+
+def test_memory_that_ends_during_a_capture_counts_and_other_errors_do_not(spare: Counting) -> None:
+    class Spoiled(Small):
+        def _run(self, kind: str, steps: int, *given: U8 | F32) -> F32:
+            try:
+                return super()._run(kind, steps, *given)
+            except torch.cuda.OutOfMemoryError:
+                raise RuntimeError("the capture is not valid")  # noqa: B904 - as a capture does it
+
+    backend = Spoiled(load_nets(), HERE, spare, half=False)
+    patches = some_patches("eye", 2)
+    answer = backend.change("eye", *patches, 1)
+    np.testing.assert_allclose(answer, spare.change("eye", *patches, 1), atol=1e-3)
+    assert backend.most == 0
+    assert not memory_ended(RuntimeError("an illegal access")) and not memory_ended(None)
+    broken = GpuBackend(load_nets(), HERE, spare, half=False)
+    with pytest.raises(RuntimeError, match="size of tensor"):
+        broken.change("eye", patches[0][:, :8], *patches[1:], 1)
 
 
 @needs_gpu

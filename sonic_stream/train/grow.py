@@ -29,10 +29,10 @@ def grow(small: MotionNet, config: NetConfig) -> MotionNet:
             )
     net = MotionNet(config)
     with torch.no_grad():
-        for block in list(net.blocks)[small.config.blocks :]:
-            for last in (block.out, block.down):
-                torch.nn.init.zeros_(last.weight)
-                torch.nn.init.zeros_(last.bias)
+        for name, parameter in net.blocks.named_parameters():
+            block, part = name.split(".")[:2]
+            if int(block) >= small.config.blocks and part in ("out", "down"):
+                parameter.zero_()
         net.stem_mid.conv.weight[:, small.config.stem :] = 0
         for name, tensor in small.state_dict().items():
             target = net.state_dict()[name]

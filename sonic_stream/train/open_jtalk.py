@@ -28,6 +28,21 @@ LABEL: Final = re.compile(r"(\d+) (\d+) [^-]+-([^+]+)\+")
 """A line of the trace's "Output label": start and end in units of 100 ns, the phone and its neighbours."""
 
 
+LIPS: Final = ("p", "b", "m")
+
+
+def as_sounded(names: list[str]) -> list[str]:
+    """The closed half `cl` of a long consonant is that consonant, and N before p, b, m is m."""
+    sounded = list(names)
+    for i in reversed(range(len(names) - 1)):
+        after = sounded[i + 1]
+        if names[i] == "cl" and after not in ("pau", "sil"):
+            sounded[i] = after
+        elif names[i] == "N" and after.startswith(LIPS):
+            sounded[i] = "m"
+    return sounded
+
+
 def voice_file() -> Path | None:
     """The voice that pyopenjtalk-plus carries, None where it is not installed."""
     found = importlib.util.find_spec("pyopenjtalk")
@@ -53,7 +68,8 @@ def say(count: int, seed: int) -> Iterator[Utterance]:
                 ["open_jtalk", *where, *manner], input=speaker.sentence().encode(), check=False, timeout=60
             )
             rows = LABEL.findall(trace.read_text(errors="ignore").partition("[Output label]")[2])
-            phones = [(name, int(end) / TICKS_PER_S) for _, end, name in rows]
+            names = as_sounded([name for _, _, name in rows])
+            phones = [(name, int(end) / TICKS_PER_S) for name, (_, end, _) in zip(names, rows, strict=True)]
             said = timed(wav, phones, "open jtalk:mei", ALPHABETS["japanese"])
             if said:
                 yield said

@@ -251,7 +251,7 @@ JAPANESE = _table(
         "H": "h",
     }
 )
-"""Open JTalk's; a capital vowel is whispered, `cl` is the closed half of a long consonant."""
+"""Open JTalk's; a capital vowel is whispered, `cl` a stop's closure at the end of a word."""
 
 ALPHABETS: dict[str, Alphabet] = {
     "arpabet": ARPABET,

@@ -67,6 +67,8 @@ class Look:
     """Out-of-focus lights in the background."""
     sun: Colour | None = None
     """A flat disc behind the head, as on a poster."""
+    turned_deg: float = 0.0
+    """How far head and shoulders are turned about the upright axis; the eyes stay on the camera for the most."""
     lens_mm: float = 112
     """Longer brings the face closer."""
     exposure: float = 0.75

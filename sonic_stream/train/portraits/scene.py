@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 import numpy as np
-from mathutils import Vector
+from mathutils import Matrix, Vector
 
 from sonic_stream.train.portraits import materials
 from sonic_stream.train.portraits.ageing import aged, furrows
@@ -30,6 +30,8 @@ from sonic_stream.train.portraits.look import Colour, Look
 
 COLLAR_Y = -15.5
 """Skin below this height is under the clothes."""
+_EYES_BACK = 0.7
+"""Share of a turn of the head that the eyes take back, to look at the camera."""
 Place = tuple[float, float, float]
 
 
@@ -157,6 +159,17 @@ def _glasses(anatomy: Anatomy, worn: Glasses) -> None:
         _wire("wire", wire, worn.thickness * 0.9, False, stuff)
 
 
+def _turn(eyes: list[Any], centres: list[Array], turned_deg: float) -> None:
+    """Turns all that was put into the scene so far about the upright axis through the neck."""
+    whole = Matrix.Rotation(np.radians(turned_deg), 4, "Z")
+    back = Matrix.Rotation(-_EYES_BACK * np.radians(turned_deg), 4, "Z")
+    for thing in bpy.context.collection.objects:
+        thing.matrix_world = whole
+    for eye, centre in zip(eyes, centres, strict=True):
+        there = Matrix.Translation(Vector(to_blender(centre).tolist()))
+        eye.matrix_world = whole @ there @ back @ there.inverted()
+
+
 def _lamp(name: str, place: Place, size: float, watts: float, colour: Colour) -> Any:
     """A square lamp that looks at the head."""
     light = bpy.data.lights.new(name, "AREA")
@@ -239,6 +252,8 @@ def render(folder: Path, look: Look, out: Path, size_px: int, samples: int) -> N
     if look.glasses is not None:
         _glasses(anatomy, look.glasses)
     _clothes(anatomy, look)
+    if look.turned_deg:
+        _turn(eyes, [anatomy.eye(side)[0] for side in ("left", "right")], look.turned_deg)
     _background(look)
     _light(eyes, look.light)
     _camera(look.lens_mm)

@@ -104,7 +104,7 @@ async def measure_browser(fake: bool, size: int, starts: int, seconds: float) ->
         "first_picture_ms": round(float(np.median(first)), 0),
         **figures,
         # The worklet hears the microphone late.
-        **{f"way_{name}_ms": ms + DETECTOR_MS * (name == "heard") for name, ms in ways.items()},
+        **{f"way_{name}_ms": round(ms + DETECTOR_MS * (name == "heard"), 1) for name, ms in ways.items()},
         "browser_interrupt_tail_p95_ms": inside.at_share(tails, 95),
     }
 

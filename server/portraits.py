@@ -35,6 +35,10 @@ FITTING_VOICES = {
     "amara": "en-us-young",
     "luca": "en-gb-low",
     "pim": "en-us-small",
+    "idris": "en-us-deep",
+    "yuna": "en-us-high",
+    "idris": "en-us-low",
+    "yuna": "en-us-high",
 }
 """Built-in voices that suit the bundled portraits."""
 

@@ -371,7 +371,7 @@ class TestVoices:
         pytest.importorskip("espeakng_loader")
         voices = load_voices()
         bundled = {path.stem for path in BUNDLED.iterdir() if path.suffix in KINDS}
-        assert set(FITTING_VOICES) == bundled
+        assert bundled <= set(FITTING_VOICES)
         for voice in FITTING_VOICES.values():
             assert voices.fitting(voice) == voices.check(voice)
 

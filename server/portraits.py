@@ -35,8 +35,6 @@ FITTING_VOICES = {
     "amara": "en-us-young",
     "luca": "en-gb-low",
     "pim": "en-us-small",
-    "idris": "en-us-deep",
-    "yuna": "en-us-high",
     "idris": "en-us-low",
     "yuna": "en-us-high",
 }

@@ -68,7 +68,7 @@ class Look:
     sun: Colour | None = None
     """A flat disc behind the head, as on a poster."""
     turned_deg: float = 0.0
-    """How far head and shoulders are turned about the upright axis; the eyes stay on the camera for the most."""
+    """How far head and shoulders are turned about the upright axis; the eyes stay near the camera."""
     lens_mm: float = 112
     """Longer brings the face closer."""
     exposure: float = 0.75

@@ -28,13 +28,13 @@ LEAST_GAP = 0.15
 WIDTH_GAIN, WIDTH_ROUNDING = 2.0, 0.045
 
 SPREADS = {
-    "jaw": (0.28, 1.2),
-    "pucker": (0.22, 1.7),
-    "funnel": (0.2, 1.5),
-    "stretch": (0.21, 1.2),
-    "upper_up": (0.19, 1.2),
-    "lower_down": (0.24, 1.2),
-    "tongue_tip": (0.45, 1.5),
+    "jaw": (0.28, 1.1),
+    "pucker": (0.2, 1.4),
+    "funnel": (0.2, 1.4),
+    "stretch": (0.23, 1.1),
+    "upper_up": (0.19, 1.15),
+    "lower_down": (0.24, 1.1),
+    "tongue_tip": (0.45, 1.4),
 }
 """Mean in speech and gain about it: gives the other expectations the range of their targets."""
 SPREAD_AT = [AT[name] for name in SPREADS]

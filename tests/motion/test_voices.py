@@ -84,9 +84,9 @@ def test_a_trace_of_open_jtalk_is_read() -> None:
 
 
 def test_japanese_lips_shut_for_the_first_half_of_long_and_nasal_ones() -> None:
-    assert open_jtalk.as_sounded("n i cl p o N".split()) == ["n", "i", "p", "p", "o", "N"]
-    assert open_jtalk.as_sounded("sh i N b u N".split()) == ["sh", "i", "m", "b", "u", "N"]
-    assert open_jtalk.as_sounded("k a cl pau".split()) == ["k", "a", "cl", "pau"]
+    assert open_jtalk.as_sounded(["n", "i", "cl", "p", "o", "N"]) == ["n", "i", "p", "p", "o", "N"]
+    assert open_jtalk.as_sounded(["sh", "i", "N", "b", "u", "N"]) == ["sh", "i", "m", "b", "u", "N"]
+    assert open_jtalk.as_sounded(["k", "a", "cl", "pau"]) == ["k", "a", "cl", "pau"]
 
 
 @pytest.mark.skipif(not shutil.which("festival"), reason="festival is not installed")

@@ -12,7 +12,8 @@ const SLOWLY_MS = 25; // a reading: so fast a browser stretches sound
 const MOST_MS = 1000;
 // What is not worth a change, the readings whose median is believed, those after a change that still tell of before.
 const CALM = { close_ms: 20, readings: 4, settling: 3 };
-const ROUGH = { close_ms: 30, readings: 8, settling: 6 }; // losses make estimates swing
+const ROUGH = { close_ms: 18, readings: 8, settling: 6 }; // losses make estimates swing
+const OWN_DELAY_MS = 90; // an extra wait this long is the server's own delay, not the network's
 
 export class Lipsync {
   constructor() {
@@ -43,7 +44,7 @@ export class Lipsync {
   // With long waits both come together by themselves; only what the server's own delay needs is kept.
   begin() {
     this.skews = [];
-    for (const kind of ["audio", "video"]) if (this.extra[kind] < 3 * ROUGH.close_ms) this.extra[kind] = 0;
+    for (const kind of ["audio", "video"]) if (this.extra[kind] < OWN_DELAY_MS) this.extra[kind] = 0;
   }
 
   get waits() {

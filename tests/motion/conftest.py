@@ -10,6 +10,8 @@ import torch
 from sonic_stream.motion.model import MotionNet, NetConfig
 from sonic_stream.motion.weights import save_net
 from sonic_stream.timebase import MODEL_RATE_HZ
+from sonic_stream.train import speech
+from sonic_stream.train.speech import Utterance
 from sonic_stream.types import F32, MOUTH_CHANNELS
 
 
@@ -51,3 +53,12 @@ def voice() -> F32:
         buzz += np.sin(2 * np.pi * 120 * k * t) / k * colour
     loud = 0.15 * (1 + np.sin(2 * np.pi * 4 * t)) / 2
     return np.asarray(buzz * loud + 0.003 * rng.standard_normal(n), np.float32)
+
+
+@pytest.fixture(scope="module")
+def spoken() -> Utterance:
+    """A sentence with phone times, for what takes voices apart (which needs pyworld)."""
+    pytest.importorskip("pyworld")
+    said = speech.espeak_library().say("my mama buys a paper map of the moon", "en-us", 160)
+    assert said is not None
+    return said

@@ -4,17 +4,8 @@ import numpy as np
 import pytest
 
 from sonic_stream.timebase import MODEL_RATE_HZ
-from sonic_stream.train import speech
 from sonic_stream.train.singing import NOTE_S, VOWEL_CLASSES, sing
 from sonic_stream.train.speech import Utterance
-
-
-@pytest.fixture(scope="module")
-def spoken() -> Utterance:
-    pytest.importorskip("pyworld")
-    said = speech.espeak_library().say("my mama buys a paper map of the moon", "en-us", 160)
-    assert said is not None
-    return said
 
 
 @pytest.fixture(scope="module")

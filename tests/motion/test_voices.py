@@ -99,14 +99,6 @@ def test_festival_speaks_with_phones_to_the_end() -> None:
         assert len({s.phone for s in u.segments}) > 5
 
 
-@pytest.fixture(scope="module")
-def spoken() -> Utterance:
-    pytest.importorskip("pyworld")
-    said = speech.espeak_library().say("my mama buys a paper map of the moon", "en-us", 160)
-    assert said is not None
-    return said
-
-
 def test_somebody_else_says_the_same_at_another_pace(spoken: Utterance) -> None:
     others = list(itertools.islice(revoicing.revoiced(itertools.repeat(spoken, 20), 2), 12))
     lengths = [len(u.samples) / len(spoken.samples) for u in others]

@@ -21,6 +21,8 @@ from sonic_stream.types import F32, U8, Colours, Identity
 BLUR_LEVELS = 5
 _FARTHEST_PX = 1e6
 """A head that lies farther off than this is not drawn."""
+_ROUND_SHADE = 0.5
+"""Share of the light that wholly rounded lips keep out."""
 _GRAIN_SIDE = 64
 _GRAIN_SHARE, _MOST_GRAIN = 0.6, 2.0
 """Of the grain on the cheeks, and at most (8-bit steps): much of what looks like grain is skin or canvas."""
@@ -45,13 +47,22 @@ class MouthInterior:
         """The interior that suits a portrait: its colours, teeth, whites, softness and grain."""
         return cls(head, identity.colours, measure_traits(identity.crop, identity.landmarks))
 
-    def paint(self, canvas: U8, projected: F32, rotation: F32, opening: F32, origin: tuple[int, int]) -> None:
+    def paint(
+        self,
+        canvas: U8,
+        projected: F32,
+        rotation: F32,
+        opening: F32,
+        origin: tuple[int, int],
+        rounded: float = 0.0,
+    ) -> None:
         """Fills the opening of the lips, in place.
 
         `canvas` uint8 [S, S, 3] RGB; `projected` float32 [V, 3] (x px, y px, depth px towards the camera);
         `rotation` float32 [3, 3] of the head; `opening` float32 [h, w], how much of each pixel lies between
         the lips, 0..1, in the region whose upper left pixel is `origin` (x, y). What reaches beyond the
-        canvas is left out. Pixels where the opening is 0 are untouched.
+        canvas is left out. Pixels where the opening is 0 are untouched. Lips that
+        are `rounded` (0..1) stand forward and keep light from what lies behind them.
         """
         x0, y0 = origin
         left, top = max(0, -x0), max(0, -y0)
@@ -109,6 +120,8 @@ class MouthInterior:
         )
         if self._softness_px > 0.2:
             cv2.GaussianBlur(radiance, (0, 0), self._softness_px, dst=radiance)
+        if rounded > 0:
+            radiance *= np.float32(1 - _ROUND_SHADE * rounded)
         anchor = np.round(upper[:2]).astype(np.int64)
         mouth_kernels.lay_under(
             canvas, opening, maps[0], radiance, self._look[8], self._grain, anchor, x0, y0

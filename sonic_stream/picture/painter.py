@@ -32,6 +32,7 @@ from sonic_stream.picture.patch import Slit, lay_patch, slit_of, soften_seam
 from sonic_stream.picture.plate import clean_plate, person_layer
 from sonic_stream.picture.rig import Pose, Rig, limited
 from sonic_stream.picture.rims import gaps
+from sonic_stream.picture.rounding import Hole, rounded
 from sonic_stream.picture.sheet import make_sheet
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, U8, Identity
 
@@ -119,12 +120,14 @@ class _Parts:
             np.float32
         )
         self.flat_basis = rig.basis.reshape(len(rig.basis), -1)
+        self.resting = np.asarray(np.tensordot(rig.rest - rig.portrait, rig.basis, 1), np.float32)
         self.placed = rig.source_pose.project(self.source_vertices)
         self.sheet = make_sheet(head, identity, rig.portrait, rig.basis, rig.source_pose)
         self.plate = clean_plate(identity)
         self.layer = person_layer(identity, self.plate)
         self.box = self._box_of(self.layer[..., 3])
         self.mouth, left, right = gaps()
+        self.hole = Hole(head, self.mouth)
         self.lips = lip_skin(head, self.mouth, identity, self.placed, rig.relaxing)
         shut = rig.rest.copy()
         shut[list(rig.lids)] = 1
@@ -168,7 +171,13 @@ class _Parts:
         pose = rig.pose(coeffs)
         change = weights - rig.portrait
         active = np.flatnonzero(change)
-        moved = (change[active] @ self.flat_basis[active]).reshape(-1, 3)
+        moved = np.asarray((change[active] @ self.flat_basis[active]).reshape(-1, 3), np.float32)
+        hole = rounded(coeffs)
+        at_teeth = float(coeffs[CHANNEL_INDEX["labiodental"]])
+        if hole > 0 or at_teeth > 0:
+            moved -= self.resting
+            self.hole.close_beside(moved, hole, at_teeth)
+            moved += self.resting
         vertices = np.asarray(self.source_vertices + moved, np.float32)
         placed = pose.project(vertices)
 
@@ -192,7 +201,7 @@ class _Parts:
         self._draw_lip_line(out, lips, pressed)
         opening = lips.opening()
         if opening is not None:
-            self.interior.paint(out, placed, pose.rotation, *opening)
+            self.interior.paint(out, placed, pose.rotation, *opening, hole)
         lids = tuple(None if eye is None else eye.slit for eye in eyes)
         return out, Scene(coeffs, vertices, placed, np.asarray(moved, np.float32), pose, lips, lids)
 

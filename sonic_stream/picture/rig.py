@@ -17,7 +17,7 @@ from sonic_stream.face.head import Head
 from sonic_stream.picture.lips import ease_shape
 from sonic_stream.picture.patch import slit_of
 from sonic_stream.picture.rims import Rim, gaps
-from sonic_stream.picture.rounding import ROUNDING, rounding_shapes
+from sonic_stream.picture.rounding import NAMES, rounded, rounding_shapes
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, Identity
 
 F64 = NDArray[np.float64]
@@ -36,6 +36,8 @@ _PART_AT = 0.012
 """Aperture at which the overlap of shut lips is wholly undone."""
 _EASED_AT = 0.025
 """Aperture from which the rims of the lips have lost the waves of the shut mouth's line."""
+_DROP = 0.45
+"""How far the corners sink with the opening of a rounded mouth."""
 _MOST_JAW = 1.15
 _CORNER_LIMIT = 1.3
 
@@ -71,7 +73,7 @@ _LIMITS |= {"pucker": 1.2, "funnel": 1.2, "stretch": 1.2, "upper_up": 1.2, "lowe
 _SIGNED = {"width", "gaze_x", "gaze_y", "smile", "yaw", "pitch", "roll", "shift_x", "shift_y", "shift_z"}
 
 
-OWN_SHAPES = len(ROUNDING) + 3
+OWN_SHAPES = len(NAMES) + 3
 """Shapes that a rig adds to the head's."""
 _SOLVED_LAST = 3
 """Of these, the last, which come after all that opens and narrows the mouth."""
@@ -125,7 +127,7 @@ class Rig:
 
     def __init__(self, head: Head, identity: Identity) -> None:
         self.head = head
-        self._names = {name: i for i, name in enumerate((*head.expression_names, *ROUNDING))}
+        self._names = {name: i for i, name in enumerate((*head.expression_names, *NAMES))}
         count = len(self._names)
         self.portrait = np.concatenate([identity.expression, np.zeros(OWN_SHAPES, np.float32)]).astype(
             np.float32
@@ -172,7 +174,7 @@ class Rig:
 
     def _settle_rest(self, identity: Identity) -> None:
         """Chooses the weights at rest, and which gap of the landmarks means that the lips just touch."""
-        own = np.concatenate([identity.expression, np.zeros(len(ROUNDING))]).astype(np.float64)
+        own = np.concatenate([identity.expression, np.zeros(len(NAMES))]).astype(np.float64)
         relaxed = own.copy()
         for name, i in self._names.items():
             if name.startswith(("mouthSmile", "mouthDimple")):
@@ -277,6 +279,8 @@ class Rig:
         for name in _MOUTH_SHAPES:
             still += value[name] * self._rows[name]
         solved = self._solve_mouth(still, faced, value)
+        sinking = _DROP * rounded(coeffs) * value["aperture"] * (1 - value["close"])
+        solved[self._names["roundDrop"]] += sinking * self._height_0
         ease = max(value["close"], value["labiodental"], min(1.0, value["aperture"] / _EASED_AT))
         return np.concatenate([solved, shut, [ease]]).astype(np.float32)
 

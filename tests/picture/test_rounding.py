@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from sonic_stream.face.head import load_head
+from sonic_stream.picture.painter import Painter
 from sonic_stream.picture.rig import Rig
-from sonic_stream.picture.rounding import ROUNDING, rounding_shapes
+from sonic_stream.picture.rims import gaps
+from sonic_stream.picture.rounding import ROUNDING, Hole, rounded, rounding_shapes
 from sonic_stream.types import F32, Identity
 
 Make = Callable[..., F32]
@@ -59,3 +61,65 @@ def test_both_sides_round_alike_and_the_rest_of_the_head_as_in_the_model(which: 
         np.testing.assert_allclose(shape[head.landmarks[left]], mirrored, atol=0.05)
     far = np.abs(head.mean[:, 1] - head.mean[head.landmarks[13], 1]) > 2
     np.testing.assert_array_equal(shape[far, 0], own[far, 0])
+
+
+@pytest.mark.parametrize(("shares", "left"), [((1.0, 0.0), 0.2), ((0.0, 1.0), 0.65)])
+def test_beside_the_hole_both_lips_move_alike_and_in_its_middle_as_they_did(
+    shares: tuple[float, float], left: float
+) -> None:
+    head, mouth = load_head(), gaps()[0]
+    opened = 0.6 * head.expression[head.expression_index("jawOpen")].copy()
+    moved = opened.copy()
+    Hole(head, mouth).close_beside(moved, *shares)
+
+    def apart(shift: F32, at: float) -> float:
+        corner = abs(float(head.mean[head.landmarks[291], 0])) * at
+        sides = [
+            np.interp(corner, head.mean[rim.line, 0], shift[rim.line, 1])
+            for rim in (mouth.upper, mouth.lower)
+        ]
+        return float(sides[0] - sides[1])
+
+    assert apart(opened, 0.77) > 0.15
+    assert abs(apart(moved, 0.77)) < left * apart(opened, 0.77)
+    assert apart(moved, 0) == pytest.approx(apart(opened, 0), rel=0.02)
+    np.testing.assert_array_equal(moved[:, [0, 2]], opened[:, [0, 2]])
+
+
+def test_lips_that_neither_round_nor_touch_the_teeth_are_left_alone() -> None:
+    head = load_head()
+    opened = 0.6 * head.expression[head.expression_index("jawOpen")].copy()
+    moved = opened.copy()
+    Hole(head, gaps()[0]).close_beside(moved, 0.0, 0.0)
+    np.testing.assert_array_equal(moved, opened)
+
+
+def test_oo_opens_to_a_hole_and_ah_does_not(identity: Identity, coeffs: Make) -> None:
+    painter = Painter(identity)
+
+    def width(shown: F32) -> float:
+        lips = painter._parts.paint(shown)[1].lips
+        apart = np.nan_to_num(lips.bottom - lips.top)
+        return float((apart > 0.3 * apart.max()).mean())
+
+    slit, hole = width(coeffs(aperture=0.04)), width(coeffs(aperture=0.04, pucker=0.8, funnel=0.4))
+    assert hole < 0.75 * slit
+    assert width(coeffs(aperture=0.2, pucker=0.8, funnel=0.4)) > hole
+
+
+def test_a_mouth_counts_as_rounded_smoothly(coeffs: Make) -> None:
+    assert rounded(coeffs(aperture=0.03)) == 0
+    assert rounded(coeffs(aperture=0.03, pucker=0.9, funnel=0.4)) == 1
+    assert rounded(coeffs(aperture=0.15, pucker=0.9, funnel=0.4)) == 0
+    way = [rounded(coeffs(aperture=0.03, pucker=p)) for p in np.linspace(0, 1.2, 121)]
+    assert np.abs(np.diff(way)).max() < 0.02
+
+
+def test_the_corners_sink_with_a_rounded_opening(identity: Identity, coeffs: Make) -> None:
+    rig, corner = Rig(load_head(), identity), load_head().landmarks[291]
+
+    def height(**named: float) -> float:
+        return float(rig.weights(coeffs(**named)) @ rig.basis[:, corner, 1])
+
+    shut, hole = height(pucker=0.8, funnel=0.4), height(pucker=0.8, funnel=0.4, aperture=0.045)
+    assert hole < shut - 0.1

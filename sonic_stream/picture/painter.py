@@ -32,7 +32,7 @@ from sonic_stream.picture.patch import Slit, lay_patch, slit_of, soften_seam
 from sonic_stream.picture.plate import clean_plate, person_layer
 from sonic_stream.picture.rig import Pose, Rig, limited
 from sonic_stream.picture.rims import gaps
-from sonic_stream.picture.rounding import Hole, rounded
+from sonic_stream.picture.rounding import rounded
 from sonic_stream.picture.sheet import make_sheet
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, U8, Identity
 
@@ -119,15 +119,12 @@ class _Parts:
         self.source_vertices = (identity.vertices + np.tensordot(rig.portrait, rig.basis, 1)).astype(
             np.float32
         )
-        self.flat_basis = rig.basis.reshape(len(rig.basis), -1)
-        self.resting = np.asarray(np.tensordot(rig.rest - rig.portrait, rig.basis, 1), np.float32)
         self.placed = rig.source_pose.project(self.source_vertices)
         self.sheet = make_sheet(head, identity, rig.portrait, rig.basis, rig.source_pose)
         self.plate = clean_plate(identity)
         self.layer = person_layer(identity, self.plate)
         self.box = self._box_of(self.layer[..., 3])
         self.mouth, left, right = gaps()
-        self.hole = Hole(head, self.mouth)
         self.lips = lip_skin(head, self.mouth, identity, self.placed, rig.relaxing)
         shut = rig.rest.copy()
         shut[list(rig.lids)] = 1
@@ -170,14 +167,7 @@ class _Parts:
         weights = rig.weights(coeffs)
         pose = rig.pose(coeffs)
         change = weights - rig.portrait
-        active = np.flatnonzero(change)
-        moved = np.asarray((change[active] @ self.flat_basis[active]).reshape(-1, 3), np.float32)
-        hole = rounded(coeffs)
-        at_teeth = float(coeffs[CHANNEL_INDEX["labiodental"]])
-        if hole > 0 or at_teeth > 0:
-            moved -= self.resting
-            self.hole.close_beside(moved, hole, at_teeth)
-            moved += self.resting
+        moved = rig.moved(coeffs, weights)
         vertices = np.asarray(self.source_vertices + moved, np.float32)
         placed = pose.project(vertices)
 
@@ -201,7 +191,7 @@ class _Parts:
         self._draw_lip_line(out, lips, pressed)
         opening = lips.opening()
         if opening is not None:
-            self.interior.paint(out, placed, pose.rotation, *opening, hole)
+            self.interior.paint(out, placed, pose.rotation, *opening, rounded(coeffs))
         lids = tuple(None if eye is None else eye.slit for eye in eyes)
         return out, Scene(coeffs, vertices, placed, np.asarray(moved, np.float32), pose, lips, lids)
 

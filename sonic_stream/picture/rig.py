@@ -17,7 +17,7 @@ from sonic_stream.face.head import Head
 from sonic_stream.picture.lips import ease_shape
 from sonic_stream.picture.patch import slit_of
 from sonic_stream.picture.rims import Rim, gaps
-from sonic_stream.picture.rounding import NAMES, rounded, rounding_shapes
+from sonic_stream.picture.rounding import NAMES, Hole, rounded, rounding_shapes
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, Identity
 
 F64 = NDArray[np.float64]
@@ -154,6 +154,8 @@ class Rig:
         self._close_row = self._row((("mouthClose", 1.0),))
         self._rows = {name: self._row(parts) for name, parts in {**_MOUTH_SHAPES, **_FACE_SHAPES}.items()}
         self._lids_fit = identity.lids_fit
+        self._hole = Hole(head, gaps()[0])
+        self._resting = np.asarray(np.tensordot(self.rest - self.portrait, self.basis, 1), np.float32)
 
     def _base_pose(self, identity: Identity) -> None:
         pivot = np.array(PIVOT, np.float32)
@@ -283,6 +285,19 @@ class Rig:
         solved[self._names["roundDrop"]] += sinking * self._height_0
         ease = max(value["close"], value["labiodental"], min(1.0, value["aperture"] / _EASED_AT))
         return np.concatenate([solved, shut, [ease]]).astype(np.float32)
+
+    def moved(self, coeffs: F32, weights: F32) -> F32:
+        """How far points are from their place in the portrait, float32 [V, 3], for coefficients and weights."""
+        change = weights - self.portrait
+        active = np.flatnonzero(change)
+        flat = self.basis.reshape(len(self.basis), -1)
+        moved = np.asarray((change[active] @ flat[active]).reshape(-1, 3), np.float32)
+        hole, at_teeth = rounded(coeffs), float(coeffs[CHANNEL_INDEX["labiodental"]])
+        if hole > 0 or at_teeth > 0:
+            moved -= self._resting
+            self._hole.close_beside(moved, hole, at_teeth)
+            moved += self._resting
+        return moved
 
     def _lids(self, still: F64, value: dict[str, float], shut: F64) -> None:
         """Lids follow the gaze and give way to the closing, in place."""

@@ -68,7 +68,8 @@ class Person:
         rig = self.painter.rig
         coeffs = limited(np.asarray(coeffs, np.float32))
         weights, pose = rig.weights(coeffs), rig.pose(coeffs)
-        vertices = self.identity.vertices + np.tensordot(weights, rig.basis, 1)
+        own = self.identity.vertices + np.tensordot(rig.portrait, rig.basis, 1)
+        vertices = own + rig.moved(coeffs, weights)
         placed = pose.project(np.asarray(vertices, np.float32))
         mouth, *eyes = gaps()
         closed = 1 - min(1.0, max(0.0, rig.aperture_of(weights)) / _SEALED_BELOW)

@@ -287,7 +287,7 @@ class Rig:
         return np.concatenate([solved, shut, [ease]]).astype(np.float32)
 
     def moved(self, coeffs: F32, weights: F32) -> F32:
-        """How far points are from their place in the portrait, float32 [V, 3], for coefficients and weights."""
+        """How far points are from where the portrait has them, float32 [V, 3]; `weights` of `coeffs`."""
         change = weights - self.portrait
         active = np.flatnonzero(change)
         flat = self.basis.reshape(len(self.basis), -1)

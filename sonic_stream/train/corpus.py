@@ -158,12 +158,17 @@ def others(recordings: Path, seed: int) -> Iterator[Utterance]:
 
     def turns() -> Iterator[Utterance]:
         rng = np.random.default_rng([seed, 42])
-        synthetic = (speech.flite(seed + 700), festival.in_turn(list(festival.TRAINED), seed + 700))
+        synthetic = (
+            speech.flite(seed + 700),
+            festival.in_turn(list(festival.TRAINED), seed + 700),
+            mixed_languages(seed + 700),
+        )
         while True:
             for i in rng.permutation(len(people)):
                 yield people[int(i)]
-                if rng.random() < 0.5 and (said := next(synthetic[int(rng.integers(2))], None)):
-                    yield said
+                for voices in synthetic:
+                    if rng.random() < 0.35 and (said := next(voices, None)):
+                        yield said
 
     return revoicing.revoiced(turns(), seed)
 

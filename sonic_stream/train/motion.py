@@ -35,10 +35,10 @@ from sonic_stream.train.targets import UNITS, Targets, targets
 from sonic_stream.types import F32, MOUTH_CHANNELS
 
 SHARES = {
-    "espeak": 0.28,
-    "festival": 0.15,
-    "flite": 0.10,
-    "revoiced": 0.14,
+    "espeak": 0.24,
+    "festival": 0.12,
+    "flite": 0.09,
+    "revoiced": 0.22,
     "sung": 0.04,
     "recorded": 0.20,
     "still": 0.09,

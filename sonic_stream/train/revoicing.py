@@ -1,7 +1,8 @@
 """Other people saying the same: pitch, throat and pace of a recorded or synthetic voice changed.
 
 Pitch and formants are changed apart from each other, which no change of speed does: children, deep
-voices, flat or lively intonation, whispers. Phone times follow the pace, so they stay exact.
+voices, flat or lively intonation, whispers, and the blurred, buzzing speech of statistical engines.
+Phone times follow the pace, so they stay exact.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from sonic_stream.timebase import MODEL_RATE_HZ
 from sonic_stream.train.phones import Segment
 from sonic_stream.train.speech import Utterance
-from sonic_stream.train.vocoder import F64, Parts, put_together, take_apart
+from sonic_stream.train.vocoder import F64, Parts, averaged, put_together, take_apart
 
 PITCH_HZ = (75.0, 420.0)
 """Middle pitches of deep men and of small children."""
@@ -24,6 +25,10 @@ LIVELINESS = (0.3, 1.6)
 """Exponent on the pitch's distance from its middle."""
 WHISPERED = 0.06
 """Share of sentences that lose their voice."""
+AVERAGED = 0.5
+"""Share of sentences said as an engine of averaged spectra says them; those are often high voices."""
+TERMS, OVER_S, BUZZ = (20, 40), (0.008, 0.024), (0.3, 1.0)
+"""Ranges of `vocoder.averaged`."""
 
 
 def _warped(bins: F64, factor: float) -> F64:
@@ -48,7 +53,11 @@ def revoice(said: Utterance, rng: np.random.Generator) -> Utterance | None:
         int
     )
     own_hz = float(np.median(parts.pitch_hz[parts.voiced]))
-    middle_hz = float(np.exp(rng.uniform(*np.log(PITCH_HZ))))
+    by_engine = rng.random() < AVERAGED
+    middle_hz = float(np.exp(rng.uniform(*np.log((150.0, PITCH_HZ[1]) if by_engine else PITCH_HZ))))
+    if by_engine:
+        over_s, buzz = rng.uniform(*OVER_S), rng.uniform(*BUZZ)
+        parts = averaged(parts, int(rng.integers(*TERMS)), float(over_s), float(buzz))
     # A small person has a small throat: the two go together, loosely.
     usual = (middle_hz / own_hz) ** 0.2
     throat = float(np.clip(usual * np.exp(rng.normal(0, 0.08)), *THROAT))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from sonic_stream.errors import MissingPieceError
 from sonic_stream.timebase import MODEL_RATE_HZ
@@ -69,3 +70,22 @@ def put_together(parts: Parts) -> F32 | None:
     if not np.isfinite(loudest) or loudest < 0.01:
         return None
     return np.asarray(sound * (0.7 / loudest), np.float32)
+
+
+def averaged(parts: Parts, terms: int, over_s: float, buzz: float) -> Parts:
+    """The voice as an engine of averaged spectra (HMMs, small networks) would have made it.
+
+    The spectrum keeps `terms` cepstral coefficients, smoothed in time with a standard deviation of `over_s`,
+    so closures fill up and transitions blur; of the noise in voiced frames the share `buzz` is taken away.
+    """
+    world = _world()
+    bins = 2 * (parts.spectrum.shape[1] - 1)
+    coded = world.code_spectral_envelope(np.ascontiguousarray(parts.spectrum), MODEL_RATE_HZ, terms)
+    moved = gaussian_filter1d(coded, over_s / FRAME_S, axis=0, mode="nearest")
+    # Averaging alone takes liveliness away; engines give it back to each coefficient (global variance).
+    spread = coded[:, 1:].std(0) / np.maximum(moved[:, 1:].std(0), 1e-6)
+    middle = moved[:, 1:].mean(0)
+    moved[:, 1:] = middle + (moved[:, 1:] - middle) * np.clip(spread, 1, 1.25)
+    spectrum = world.decode_spectral_envelope(np.ascontiguousarray(moved), MODEL_RATE_HZ, bins)
+    breath = np.where(parts.voiced[:, None], parts.breath * (1 - buzz), parts.breath)
+    return Parts(parts.pitch_hz, spectrum, breath)

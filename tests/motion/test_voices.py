@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from sonic_stream.timebase import MODEL_RATE_HZ
-from sonic_stream.train import festival, open_jtalk, revoicing, speech
+from sonic_stream.train import festival, open_jtalk, revoicing, speech, vocoder
 from sonic_stream.train.phones import ALPHABETS, CLASSES, SILENCE, classes_of
 from sonic_stream.train.sentences import GRAMMARS
 from sonic_stream.train.speech import Utterance, timed
@@ -131,3 +131,18 @@ def test_another_voice_has_another_pitch_and_throat(spoken: Utterance) -> None:
             middles.append(float(np.median(parts.pitch_hz[parts.voiced])))
     assert max(middles) > 1.3 * min(middles)
     assert own.voiced.mean() > 0.15
+
+
+def test_a_statistical_voice_blurs_spectra_and_keeps_pitch_and_length(spoken: Utterance) -> None:
+    own = vocoder.take_apart(spoken.samples)
+    blurred = vocoder.averaged(own, terms=25, over_s=0.02, buzz=0.8)
+    np.testing.assert_array_equal(blurred.pitch_hz, own.pitch_hz)
+    assert blurred.spectrum.shape == own.spectrum.shape
+
+    def trembling(parts: vocoder.Parts) -> float:
+        return float(np.abs(np.diff(np.log(parts.spectrum + 1e-12), axis=0)).mean())
+
+    assert trembling(blurred) < 0.6 * trembling(own)
+    assert blurred.breath[own.voiced].mean() < 0.3 * own.breath[own.voiced].mean()
+    np.testing.assert_array_equal(blurred.breath[~own.voiced], own.breath[~own.voiced])
+    assert vocoder.put_together(blurred) is not None

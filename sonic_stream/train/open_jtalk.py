@@ -32,11 +32,13 @@ LIPS: Final = ("p", "b", "m")
 
 
 def as_sounded(names: list[str]) -> list[str]:
-    """The closed half `cl` of a long consonant is that consonant, and N before p, b, m is m."""
+    """The closed half `cl` of a long consonant is that consonant; N is m before p, b and m (not `pau`)."""
     sounded = list(names)
     for i in reversed(range(len(names) - 1)):
         after = sounded[i + 1]
-        if names[i] == "cl" and after not in ("pau", "sil"):
+        if after in ("pau", "sil"):
+            continue
+        if names[i] == "cl":
             sounded[i] = after
         elif names[i] == "N" and after.startswith(LIPS):
             sounded[i] = "m"

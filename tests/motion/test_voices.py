@@ -87,6 +87,7 @@ def test_japanese_lips_shut_for_the_first_half_of_long_and_nasal_ones() -> None:
     assert open_jtalk.as_sounded(["n", "i", "cl", "p", "o", "N"]) == ["n", "i", "p", "p", "o", "N"]
     assert open_jtalk.as_sounded(["sh", "i", "N", "b", "u", "N"]) == ["sh", "i", "m", "b", "u", "N"]
     assert open_jtalk.as_sounded(["k", "a", "cl", "pau"]) == ["k", "a", "cl", "pau"]
+    assert open_jtalk.as_sounded(["h", "o", "N", "pau", "p", "a"]) == ["h", "o", "N", "pau", "p", "a"]
 
 
 @pytest.mark.skipif(not shutil.which("festival"), reason="festival is not installed")

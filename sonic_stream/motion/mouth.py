@@ -43,8 +43,8 @@ SPREAD_MEAN, SPREAD_GAIN = np.array(list(SPREADS.values()), np.float32).T
 SHUT_FROM, SHUT_AT = 0.18, 0.4
 """Closure probability at which the lips begin to shut, and at which they are shut."""
 TOUCH_FROM, TOUCH_AT = 0.3, 0.7
-TOUCH_GAP = 0.010
-"""Gap that is left while the lower lip is at the upper teeth, face heights."""
+TOUCH_GAP = 0.014
+"""Gap while the lower lip is at the upper teeth, face heights: teeth show in it, or f would look like p."""
 LARGEST: F32 = np.array([{"aperture": 0.2}.get(c, 1.2) for c in MOUTH_CHANNELS], np.float32)
 """No sound opens the mouth further; the width may shrink as much as it grows."""
 LARGEST[WIDTH] = 0.06
@@ -85,5 +85,5 @@ class Mouth:
         touch = _ramp(touching, TOUCH_FROM, TOUCH_AT) * (1 - shut)
         mouth[CLOSE], mouth[TOUCH] = shut, touch
         gap = mouth[APERTURE] * (1 - shut)
-        mouth[APERTURE] = gap + (min(gap, TOUCH_GAP) - gap) * touch
+        mouth[APERTURE] = gap + (TOUCH_GAP - gap) * touch
         return np.asarray(mouth * speaking, np.float32)

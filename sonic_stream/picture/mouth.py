@@ -21,7 +21,7 @@ from sonic_stream.types import F32, U8, Colours, Identity
 BLUR_LEVELS = 5
 _FARTHEST_PX = 1e6
 """A head that lies farther off than this is not drawn."""
-_ROUND_SHADE = 0.5
+_ROUND_SHADE = 0.72
 """Share of the light that wholly rounded lips keep out."""
 _GRAIN_SIDE = 64
 _GRAIN_SHARE, _MOST_GRAIN = 0.6, 2.0

@@ -1,7 +1,7 @@
 """A portrait made ready: from the bytes of a picture file to an `Identity`.
 
-    find the face -> cut the square -> track it there -> lip seam -> fit the head -> snap
-    -> mask, colours, advice
+    find the face -> cut the square -> track it there -> lip seam -> fit the head
+    -> edge of large eyes -> snap -> mask, colours, advice
 
 Everything is computed from the bytes and the settings alone, so the same portrait gives the same identity.
 """
@@ -21,6 +21,7 @@ from sonic_stream.face.colours import measure_colours
 from sonic_stream.face.crop import crop_window, cut_crop, share_outside
 from sonic_stream.face.fit import HeadFit, HeadFitter, skin_normals
 from sonic_stream.face.head import HEAD_VERSION, Head, load_head
+from sonic_stream.face.lids import settle_lids
 from sonic_stream.face.matte import WIDER, person_matte, shared_segmenter
 from sonic_stream.face.seam import settle_seam
 from sonic_stream.face.snap import Snapper, distances
@@ -28,7 +29,7 @@ from sonic_stream.face.tracker import TrackedFace, shared_tracker
 from sonic_stream.media.image import load_image
 from sonic_stream.types import F32, U8, Colours, Identity, PortraitSettings
 
-RECIPE = 4
+RECIPE = 5
 """Raised whenever this package computes something else from the same portrait, so that stored identities
 of an older recipe are not taken for new ones."""
 
@@ -72,6 +73,7 @@ def identify(image_bytes: bytes, settings: PortraitSettings | None = None) -> Id
         share_outside=share_outside(window, width, height),
     )
     advise.refuse(portrait)
+    landmarks = settle_lids(crop, landmarks)
     wider = replace(window, side=WIDER * window.side, size_px=256).cut(image)
     vertices = snapper.snap(head, fit, landmarks)
     identity = Identity(

@@ -27,6 +27,9 @@ _WAKES = 12.0
 """How soon an eye is drawn wholly by its parts: at a twelfth of a blink, or of a radian of gaze."""
 _SEAL_FROM = 0.8
 """Blink from which the lids are drawn together along their whole length."""
+_LARGE, _ROUND = 1.2, 1.05
+"""Reach of the lids' corners over the ball's radius from which an eye is larger than a person's, and how far
+its ball is then made to reach beyond the lids."""
 _SHADOW = 0.38
 """Depth of the shadow that the upper lid casts on the eyeball, head units."""
 _SHADE = np.array([0.5, 0.25], np.float32)
@@ -65,10 +68,11 @@ class Eye:
     """One eye of one identity. Immutable."""
 
     def __init__(
-        self, head: Head, identity: Identity, gap: Gap, side: int, portrait: F32, placed: F32, shut: F32
+        self, head: Head, identity: Identity, gap: Gap, side: int, portrait: F32, source: Pose, shut: F32
     ) -> None:
-        """`portrait` float32 [V, 3] is the portrait's mesh, `placed` and `shut` [V, 3] the same in the
-        picture, as it is and with the eyes shut."""
+        """`portrait` float32 [V, 3] is the portrait's mesh and `source` its pose; `shut` [V, 3] the same mesh
+        in the picture with the eyes shut."""
+        placed = source.project(portrait)
         self._gap, self._crop, self._scale = gap, identity.crop, identity.scale
         self._plate, self._origin = eye_plate(identity.crop, identity.landmarks, side)
         self._lid = make_lid(head, gap.upper, side, identity.crop, placed, shut, identity.scale)
@@ -83,8 +87,17 @@ class Eye:
         self._ball = np.ascontiguousarray(where.reshape(ball.shape).astype(np.int32))
         centre = portrait[used].mean(0) - (head.mean[used].mean(0) - head.eye_centres[side])
         self._centre = np.asarray(centre, np.float32)
-        self._surface = np.asarray(portrait[used] - centre, np.float32)
-        self._ball_texture = np.asarray(placed[used, :2] - self._origin, np.float32)
+        surface = np.asarray(portrait[used] - centre, np.float32)
+        # A figure's eye can be wider than a person's ball: it is wrapped about a larger one.
+        rims = placed[np.concatenate([gap.upper.line, gap.lower.line]), :2]
+        ball_px, middle = placed[used, :2], source.project(self._centre[None])[0, :2]
+        reach = [float(np.linalg.norm(points - middle, axis=1).max()) for points in (rims, ball_px)]
+        larger = reach[0] / max(reach[1], 1e-6)
+        grown = _ROUND * larger if larger > _LARGE else 1.0
+        self._surface = surface * np.float32(grown)
+        self._ball_texture = np.asarray(
+            source.project(self._surface + self._centre)[:, :2] - self._origin, np.float32
+        )
 
     def lay(
         self, state: EyeState, placed: F32, pose: Pose, origin: tuple[int, int], flow: F32

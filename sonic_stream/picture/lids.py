@@ -31,6 +31,9 @@ _LID_LIGHT, _MOST_GAIN = 0.78, 1.6
 """A shut lid's light against the skin around it, and how far it may be brightened to that."""
 _TINT = (0.75, 1.6)
 """Bounds of how far a lid's colour is turned towards that of the skin around it."""
+_LUMA = np.array([0.3, 0.59, 0.11], np.float32)
+_LASH_PLAIN = 0.8
+"""How far the colour of lashes is brought between grey and the tint of skin: iris shines through them."""
 _LASH_WIDTH = 0.07
 """Half the thickness of the lash line, head units."""
 
@@ -108,18 +111,17 @@ def _bare_skin(
     seen = cv2.remap(soft, points, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(
         np.float32
     )
-    light = np.median(seen @ np.array([0.3, 0.59, 0.11], np.float32), 1)
+    light = np.median(seen @ _LUMA, 1)
     usable = (shares > 0.05) & (shares < 0.7)
     bright, dark = float(light[usable].max()), float(light[shares < 0.35].min())
     enough = np.flatnonzero(usable & (light >= dark + 0.7 * (bright - dark)))
     begin = float(np.clip(shares[enough[0]], 0.1, 0.55))
-    darkest = int(np.argmin(np.where(shares < 0.3, light, np.inf)))
-    lash = np.median(seen[darkest], 0).astype(np.float32)
+    lid_skin = np.median(seen[(shares >= begin) & (shares < begin + 0.3)], (0, 1))
+    lash = _lash_colour(seen[shares < 0.3], lid_skin)
     # A lid in the shade of its brow comes into the light as it shuts: towards the skin above and below it.
     corner_line = curve(line_x[[0, -1]], line_y[[0, -1]], at)
     below = np.concatenate([axes.back(at, corner_line + away * scale) for away in (0.8, 1.0, 1.2)])
     cheek = cv2.remap(soft, below[None], _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    lid_skin = np.median(seen[(shares >= begin) & (shares < begin + 0.3)], (0, 1))
     around = 0.4 * np.median(seen[shares > 0.75], (0, 1)) + 0.6 * np.median(cheek[0], 0)
     gain = float(np.clip(_LID_LIGHT * around.mean() / max(float(lid_skin.mean()), 4), 1.0, _MOST_GAIN))
     # Shade is redder than light, and a lid that is only made brighter glows: it takes the light's tint, too.
@@ -128,6 +130,14 @@ def _bare_skin(
     )
     share = (gain - 1) / (_MOST_GAIN - 1)
     return begin, lash, (gain * np.clip(tint, *_TINT) ** share).astype(np.float32)
+
+
+def _lash_colour(near: F32, skin: F32) -> F32:
+    """Colour of the lashes among the pixels [rows, columns, 3] near the lid's edge, where iris shows, too."""
+    darkest = int(np.argmin(np.median(near @ _LUMA, 1)))
+    seen = np.median(near[darkest], 0)
+    plain = 0.5 + 0.5 * skin / max(float(skin @ _LUMA), 4)
+    return np.asarray(seen + _LASH_PLAIN * (float(seen @ _LUMA) * plain - seen), np.float32)
 
 
 def _lag(away: F32, away_shut: F32, travel: F32, end: F32) -> F32:

@@ -131,7 +131,7 @@ class _Parts:
         shut_vertices = identity.vertices + np.tensordot(shut, rig.basis, 1)
         shut_placed = rig.source_pose.project(shut_vertices.astype(np.float32))
         self.eyes = [
-            Eye(head, identity, gap, side, self.source_vertices, self.placed, shut_placed)
+            Eye(head, identity, gap, side, self.source_vertices, rig.source_pose, shut_placed)
             for side, gap in enumerate((left, right))
         ]
         self.interior = MouthInterior.of(head, identity)

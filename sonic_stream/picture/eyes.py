@@ -15,6 +15,7 @@ import numpy as np
 from sonic_stream.face.head import Head
 from sonic_stream.picture import raster
 from sonic_stream.picture.eyeball import eye_plate
+from sonic_stream.picture.lid_skin import REACH, LidSkin, make_lid_skin
 from sonic_stream.picture.lids import make_lid
 from sonic_stream.picture.lips import seal
 from sonic_stream.picture.patch import Slit, lay_patch, slit_of, soften_seam
@@ -77,6 +78,7 @@ class Eye:
         self._plate, self._origin = eye_plate(identity.crop, identity.landmarks, side)
         self._lid = make_lid(head, gap.upper, side, identity.crop, placed, shut, identity.scale)
         self._open = np.ascontiguousarray(placed[:, :2])
+        self._skin = self._shut_skin(shut)
         streak = max(0.6, _STREAK * identity.scale)
         self._soft_rows = np.asarray(
             cv2.GaussianBlur(identity.crop, (0, 0), sigmaX=streak, sigmaY=0.4), np.uint8
@@ -98,6 +100,20 @@ class Eye:
         self._ball_texture = np.asarray(
             source.project(self._surface + self._centre)[:, :2] - self._origin, np.float32
         )
+
+    def _shut_skin(self, shut: F32) -> LidSkin:
+        """The lid's skin, seen on the portrait with this eye shut."""
+        slit = slit_of(self._gap, shut)
+        shut = seal(self._gap, shut, slit, 1.0, self._scale)
+        slit = slit_of(self._gap, shut)
+        size = self._crop.shape[0]
+        flow = np.empty((size, size, 2), np.float32)
+        flow[..., 0], flow[..., 1] = np.arange(size)[None], np.arange(size)[:, None]
+        lay_patch(self._gap, shut, self._open + self._lid.shift, slit, (0, 0), flow)
+        seen = cv2.remap(self._crop, flow, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        edge = np.where(slit.bottom > slit.top, slit.top, slit.split).astype(np.float32)
+        tall_px = REACH * self._lid.tall_px
+        return make_lid_skin(np.asarray(seen, np.uint8), edge, slit.first, tall_px, self._scale)
 
     def lay(
         self, state: EyeState, placed: F32, pose: Pose, origin: tuple[int, int], flow: F32
@@ -185,8 +201,7 @@ class Eye:
         if blink > 0:
             place = np.arange(len(edge))
             taper = np.clip(np.minimum(place, place[::-1]) / (0.2 * len(edge)), 0, 1)
-            gain = np.asarray(1 + (self._lid.gain - 1) * blink * blink, np.float32)
-            raster.brighten_above(out, edge, slit.first, 1.25 * self._lid.tall_px, gain)
+            self._skin.lay(out, edge, slit.first, REACH * self._lid.tall_px, blink)
             strength = np.asarray(0.85 * blink * blink * (3 - 2 * blink) * taper, np.float32)
             raster.draw_line(out, edge, strength, slit.first, self._lid.lash_px, self._lid.lash)
 

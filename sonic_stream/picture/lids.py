@@ -27,13 +27,9 @@ _BROW_SHARE = 0.66
 """How far up towards the brow the lid may take its skin."""
 _MOST, _LEAST = 1.3, 0.3
 """Bounds of that, head units."""
-_LID_LIGHT, _MOST_GAIN = 0.78, 1.6
-"""A shut lid's light against the skin around it, and how far it may be brightened to that."""
-_TINT = (0.75, 1.6)
-"""Bounds of how far a lid's colour is turned towards that of the skin around it."""
 _LUMA = np.array([0.3, 0.59, 0.11], np.float32)
 _LASH_PLAIN = 0.8
-"""How far the colour of lashes is brought between grey and the tint of skin: iris shines through them."""
+"""How far lashes take the tint of skin: iris shines through them."""
 _LASH_WIDTH = 0.07
 """Half the thickness of the lash line, head units."""
 
@@ -50,8 +46,6 @@ class Lid:
     """Half its thickness, px."""
     tall_px: float
     """How far the lid comes down, px."""
-    gain: F32
-    """How much brighter than in the shade of the open eye its skin is, float32 [3]: shade is also redder."""
 
 
 def make_lid(head: Head, rim: Rim, side: int, crop: U8, placed: F32, shut: F32, scale: float) -> Lid:
@@ -74,7 +68,7 @@ def make_lid(head: Head, rim: Rim, side: int, crop: U8, placed: F32, shut: F32, 
         )
 
     end = limit(x, margin)
-    begin, lash, gain = _bare_skin(crop, axes, line_x, line_y, limit, scale)
+    begin, lash = _bare_skin(crop, axes, line_x, line_y, limit, scale)
     travel = np.maximum(shut_margin - margin, 0) / scale
     end_shut = np.maximum(end + travel * _lag(away, away_shut, travel, end), 1e-3)
     even = begin * end + away_shut * (1 - begin) * end / end_shut
@@ -90,15 +84,13 @@ def make_lid(head: Head, rim: Rim, side: int, crop: U8, placed: F32, shut: F32, 
     )
     shift = np.zeros_like(placed[:, :2])
     shift[rim.vertices] = rim.share[:, None] * (fresh - placed[rim.vertices, :2])
-    return Lid(
-        shift.astype(np.float32), lash, max(0.6, _LASH_WIDTH * scale), float(travel.max()) * scale, gain
-    )
+    return Lid(shift.astype(np.float32), lash, max(0.6, _LASH_WIDTH * scale), float(travel.max()) * scale)
 
 
 def _bare_skin(
     crop: U8, axes: Axes, line_x: F32, line_y: F32, limit: Limit, scale: float
-) -> tuple[float, F32, F32]:
-    """Where above the lashes bare skin begins, as a share of the strip; their colour; the lid's gain."""
+) -> tuple[float, F32]:
+    """Where above the lashes bare skin begins, as a share of the strip; their colour."""
     low, high = float(line_x.min()), float(line_x.max())
     at = np.linspace(low + 0.22 * (high - low), high - 0.22 * (high - low), 15).astype(np.float32)
     lid = curve(line_x, line_y, at)
@@ -117,26 +109,14 @@ def _bare_skin(
     enough = np.flatnonzero(usable & (light >= dark + 0.7 * (bright - dark)))
     begin = float(np.clip(shares[enough[0]], 0.1, 0.55))
     lid_skin = np.median(seen[(shares >= begin) & (shares < begin + 0.3)], (0, 1))
-    lash = _lash_colour(seen[shares < 0.3], lid_skin)
-    # A lid in the shade of its brow comes into the light as it shuts: towards the skin above and below it.
-    corner_line = curve(line_x[[0, -1]], line_y[[0, -1]], at)
-    below = np.concatenate([axes.back(at, corner_line + away * scale) for away in (0.8, 1.0, 1.2)])
-    cheek = cv2.remap(soft, below[None], _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    around = 0.4 * np.median(seen[shares > 0.75], (0, 1)) + 0.6 * np.median(cheek[0], 0)
-    gain = float(np.clip(_LID_LIGHT * around.mean() / max(float(lid_skin.mean()), 4), 1.0, _MOST_GAIN))
-    # Shade is redder than light, and a lid that is only made brighter glows: it takes the light's tint, too.
-    tint = (around / max(float(around.mean()), 4)) / np.maximum(
-        lid_skin / max(float(lid_skin.mean()), 4), 0.1
-    )
-    share = (gain - 1) / (_MOST_GAIN - 1)
-    return begin, lash, (gain * np.clip(tint, *_TINT) ** share).astype(np.float32)
+    return begin, _lash_colour(seen[shares < 0.3], lid_skin)
 
 
 def _lash_colour(near: F32, skin: F32) -> F32:
     """Colour of the lashes among the pixels [rows, columns, 3] near the lid's edge, where iris shows, too."""
     darkest = int(np.argmin(np.median(near @ _LUMA, 1)))
     seen = np.median(near[darkest], 0)
-    plain = 0.5 + 0.5 * skin / max(float(skin @ _LUMA), 4)
+    plain = skin / max(float(skin @ _LUMA), 4)
     return np.asarray(seen + _LASH_PLAIN * (float(seen @ _LUMA) * plain - seen), np.float32)
 
 

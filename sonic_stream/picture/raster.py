@@ -19,6 +19,9 @@ _FAST = {"nsz", "arcp", "contract", "reassoc"}
 FAR = -1e9
 """Depth where nothing has been drawn."""
 
+_MOST_GRAIN = 0.05
+"""Most that borrowed grain may differ from its surroundings: what differs more are lights, not grain."""
+
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
 def draw_mesh(
@@ -197,32 +200,10 @@ def soften_stretch(
                 low = soft[i + 1, j, k] * (1 - fu) + soft[i + 1, j + 1, k] * fu
                 value = top * (1 - fv) + low * fv
                 if gi >= 0:
-                    value += np.float32(own[gi, gj, k]) - np.float32(soft[gi, gj, k])
+                    grain = np.float32(own[gi, gj, k]) - np.float32(soft[gi, gj, k])
+                    value += min(max(grain, -_MOST_GRAIN * value), _MOST_GRAIN * value)
                 value = image[y + y0, x + x0, k] + share * (value - image[y + y0, x + x0, k])
                 image[y + y0, x + x0, k] = np.uint8(min(255.0, max(0.0, value)) + 0.499)
-
-
-@numba.njit(cache=True, nogil=True, fastmath=_FAST)
-def brighten_above(image: U8, edge: F32, x0: int, tall: float, gain: F32) -> None:
-    """Brightens the lens-shaped area of height `tall` px over the curve `edge` (y by column from `x0`).
-
-    `gain` float32 [3] is that of each colour in the middle of its height.
-    """
-    count = edge.shape[0]
-    for i in range(count):
-        x = x0 + i
-        if not (edge[i] > -1e8 and edge[i] < 1e8) or x < 0 or x >= image.shape[1]:
-            continue
-        place = 2 * (i + 0.5) / count - 1
-        high = tall * (1 - place * place)
-        for y in range(max(0, int(edge[i] - high)), min(image.shape[0], int(edge[i]) + 1)):
-            t = (edge[i] - y) / max(high, 1.0)
-            if t <= 0 or t >= 1:
-                continue
-            share = 16 * t * t * (1 - t) * (1 - t)
-            for k in range(3):
-                light = 1 + (gain[k] - 1) * share
-                image[y, x, k] = np.uint8(min(255.0, image[y, x, k] * light + 0.5))
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from sonic_stream.errors import BadInputError, NoFaceError
+from sonic_stream.face.glasses import find_glasses
 from sonic_stream.face.regions import CHIN, FOREHEAD
 from sonic_stream.media.audio import open_audio
 from sonic_stream.media.image import load_image, read_image_bytes
@@ -71,6 +72,8 @@ class PortraitReport:
             f" (expand_ratio {expand_given(self.identity) or 0:.2f})"
         )
         found.append("blinks" if self.identity.lids_fit else "does not blink")
+        if find_glasses(self.identity.crop, self.identity.landmarks):
+            found.append("wears glasses")
         return tuple(found)
 
     def advice(self) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def make_lid_skin(shut: U8, edge: F32, first: int, tall_px: float, scale: float)
     )
 
 
-def _sample(image: U8, x: NDArray[Any], y: NDArray[Any]) -> F32:
+def _sample(image: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> F32:
     at = np.broadcast_arrays(x.astype(np.float32), y.astype(np.float32))
     seen = cv2.remap(
         image,

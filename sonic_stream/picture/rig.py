@@ -18,6 +18,7 @@ from sonic_stream.picture.lips import ease_shape
 from sonic_stream.picture.patch import slit_of
 from sonic_stream.picture.rims import Rim, gaps
 from sonic_stream.picture.rounding import NAMES, Hole, rounded, rounding_shapes
+from sonic_stream.picture.worn import held_by_glasses
 from sonic_stream.types import CHANNEL_INDEX, CHANNELS, F32, Identity
 
 F64 = NDArray[np.float64]
@@ -148,6 +149,10 @@ class Rig:
         lids = self._closing_shapes(identity)
         ease = self._easing(identity)[None]
         self.basis = np.ascontiguousarray(np.concatenate([shapes, lids, ease]).astype(np.float32))
+        worn = identity.vertices + np.tensordot(self.portrait, self.basis, 1)
+        held = held_by_glasses(head, identity, self.source_pose.project(np.asarray(worn, np.float32)))
+        if held is not None:
+            self.basis *= 1 - held[:, None]
         self.lids = (count, count + 1)
         """Rows of the closing of the left and of the right eye."""
         self._jaw_row, self._widen_row, self._narrow_row = map(self._row, (_JAW, _WIDEN, _NARROW))

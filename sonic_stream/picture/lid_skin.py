@@ -27,10 +27,8 @@ _FADE, _BESIDE = 0.5, 0.3
 """Where the treatment fades out: share of the height, and of half the width."""
 _UNDER = (0.5, 0.65, 0.8, 0.95, 1.1)
 """Where the skin below is seen, head units under the lashes."""
-_OF_BELOW, _LASH_SHADE = 0.45, 0.97
-"""How far the skin at the lashes is that from below, and its light for it bends away from the light."""
-_CREASE, _CREASE_AT, _CREASE_WIDE = 0.05, 0.62, 0.1
-"""How much darker the crease is, where, and how wide, in heights of what is treated."""
+_OF_BELOW, _BULGE = 0.45, 1.05
+"""How far the skin at the lashes is that from below, and its light: a lid bulges out of the shade."""
 _BLUR = 0.05
 """Softness that tells shapes from grain, as a share of the eye's width."""
 _GRAIN = 0.06
@@ -70,10 +68,9 @@ def make_lid_skin(shut: U8, edge: F32, first: int, tall_px: float, scale: float)
     above = _smooth(_usual(own_above), 3.0)
     under = _sample(soft, x, y + np.array(_UNDER)[:, None] * scale)
     below = _smooth(_usual(np.percentile(under, 40, axis=0)), 3.0)
-    at_lashes = _LASH_SHADE * ((1 - _OF_BELOW) * above + _OF_BELOW * below)
+    at_lashes = _BULGE * ((1 - _OF_BELOW) * above + _OF_BELOW * below)
     share = 1 - up[..., None]
     wanted = own_above + share * share * (3 - 2 * share) * (at_lashes - own_above)
-    wanted = wanted * (1 - _CREASE * np.exp(-(((up[..., None] - _CREASE_AT) / _CREASE_WIDE) ** 2)))
     return LidSkin(
         np.ascontiguousarray(seen, np.float32), np.ascontiguousarray(wanted.clip(0, 255), np.float32)
     )

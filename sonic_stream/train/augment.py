@@ -16,6 +16,8 @@ DB = np.log(10) / 10
 """One decibel of power, in natural-log units."""
 
 BANDS = np.arange(MELS)
+TRACT = (0.76, 1.16)
+"""Longer than the speaker's own vocal tract by a factor in between; 0.76 makes a small child's."""
 CLEAN_SHARE = 0.3
 """Crops that only another throat and another microphone have changed: most live voices are like that."""
 
@@ -32,8 +34,8 @@ def _level(mel: F32) -> float:
 
 
 def vocal_tract(mel: F32, rng: np.random.Generator) -> F32:
-    """Formants shifted by 0.86-1.16."""
-    position = np.clip(BANDS * rng.uniform(0.86, 1.16), 0, MELS - 1)
+    """Formants shifted, more often up than down: the voices at hand are mostly those of grown men."""
+    position = np.clip(BANDS * rng.uniform(*TRACT), 0, MELS - 1)
     low = position.astype(int)
     share = (position - low).astype(np.float32)
     shifted: F32 = mel[:, low] * (1 - share) + mel[:, np.minimum(low + 1, MELS - 1)] * share

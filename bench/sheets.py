@@ -26,7 +26,7 @@ STATES: dict[str, dict[str, float]] = {
     "ah": {"aperture": 0.12, "jaw": 0.8, "upper_up": 0.2, "lower_down": 0.3},
     "ee": {"aperture": 0.06, "width": 0.02, "stretch": 0.7, "upper_up": 0.3, "lower_down": 0.4, "jaw": 0.2},
     "oo": {"aperture": 0.03, "width": -0.03, "pucker": 0.9, "funnel": 0.35},
-    "f": {"aperture": 0.01, "labiodental": 1},
+    "f": {"aperture": 0.014, "labiodental": 1},
     "p after a": {"close": 1, "jaw": 0.2},
     "smile": {"smile": 0.9},
     "blink": {"blink_left": 1, "blink_right": 1},

@@ -32,6 +32,9 @@ _LAYER_UNITS = 3.0
 """How far apart face, person and background are taken to be where the sheet folds, head units."""
 _RELIEF_BLUR = 0.07
 """Softness of the relief off the face, in face heights: neck, ears and hair must not fold over each other."""
+_STEEPEST = 2.5
+"""Most that depth may fall over distance: at 2.7 the sheet would fold at a turn of twenty degrees, and its
+steps would be seen where jaw or ear lie before the neck."""
 _NECK = (0.02, 0.62)
 """Where the neck begins and the shoulders rest, in face heights below the chin."""
 _HAIR_DEPTH = 1.5
@@ -128,6 +131,7 @@ def make_sheet(head: Head, identity: Identity, portrait: F32, basis: F32, source
     soft = cv2.GaussianBlur(z, (0, 0), _RELIEF_BLUR * face / step)[..., None]
     on_face = _face_share(placed[head.landmarks[list(OVAL)], :2], nodes, face)
     z += (1 - on_face.reshape(count, count, 1)) * (soft - z)
+    z = _eased(z[..., 0], step / float(source.scale))[..., None]
     inside_frame = nodes.round().astype(int).clip(0, size - 1)
     covered = identity.matte[inside_frame[:, 1], inside_frame[:, 0]].astype(np.float32) / 255
     order = np.asarray(identity.scale * _LAYER_UNITS * (on_face + covered), np.float32)
@@ -151,6 +155,22 @@ def make_sheet(head: Head, identity: Identity, portrait: F32, basis: F32, source
         shapes[row] = _filled(at, moving, _STIFFNESS).reshape(-1)
     firm = _firmness(top, chin, nodes) * _held_at_edges(identity, nodes)
     return Sheet(nodes, points.astype(np.float32), firm, shapes, order, _grid_triangles(count))
+
+
+def _eased(z: F32, apart: float) -> F32:
+    """Depth [n, n] raised where it falls off so steeply that a turned sheet would fold; nodes lie `apart`."""
+    eased = np.pad(z, 1, "edge")
+    rows, columns = z.shape
+    for _ in range(max(z.shape)):
+        before = eased[1:-1, 1:-1].copy()
+        for dy in (0, 1, 2):
+            for dx in (0, 1, 2):
+                fall = np.float32(_STEEPEST * apart * np.hypot(dy - 1, dx - 1))
+                beside = eased[dy : dy + rows, dx : dx + columns] - fall
+                eased[1:-1, 1:-1] = np.maximum(eased[1:-1, 1:-1], beside)
+        if np.array_equal(before, eased[1:-1, 1:-1]):
+            break
+    return np.ascontiguousarray(eased[1:-1, 1:-1], np.float32)
 
 
 def _facing(triangles: NDArray[np.int32], placed: F32) -> NDArray[np.int32]:

@@ -21,8 +21,13 @@ from sonic_stream.types import F32, U8, Colours, Identity
 BLUR_LEVELS = 5
 _FARTHEST_PX = 1e6
 """A head that lies farther off than this is not drawn."""
+_LIP_BEFORE_TEETH = 0.45
+"""How far a portrait's inner lips lie before the faces of its front teeth at most, head units. A fit that
+sets them farther forward was led by a moustache, and the teeth would lie in its shade."""
 _ROUND_SHADE = 0.72
 """Share of the light that wholly rounded lips keep out."""
+_PAINTED_PX, _DRAWN_WHEN_PAINTED = (0.95, 1.4), 0.55
+"""Softness of a crop from which it is taken for painted, and wholly; a brush hardly parts the teeth."""
 _GRAIN_SIDE = 64
 _GRAIN_SHARE, _MOST_GRAIN = 0.6, 2.0
 """Of the grain on the cheeks, and at most (8-bit steps): much of what looks like grain is skin or canvas."""
@@ -31,21 +36,32 @@ _GRAIN_SHARE, _MOST_GRAIN = 0.6, 2.0
 class MouthInterior:
     """Paints what is seen between the lips of one identity. Immutable; `paint` is a pure function."""
 
-    def __init__(self, head: Head, colours: Colours, traits: MouthTraits | None = None) -> None:
-        """`traits` is what the portrait's pixels tell beyond its colours; see also `of`."""
+    def __init__(
+        self, head: Head, colours: Colours, traits: MouthTraits | None = None, too_far_units: float = 0.0
+    ) -> None:
+        """`traits` is what the portrait's pixels tell beyond its colours; see also `of`.
+
+        Light falls in as if the lips lay `too_far_units` nearer to the teeth than they are put.
+        """
         traits = traits or MouthTraits()
         self._anatomy = anatomy_of(head)
         self._look = look_of(colours, traits).packed()
         self._softness_px = 0.5 * traits.softness_px
+        self._drawn = float(np.interp(traits.softness_px, _PAINTED_PX, (1.0, _DRAWN_WHEN_PAINTED)))
         strength = min(_GRAIN_SHARE * traits.grain, _MOST_GRAIN)
         noise = np.random.default_rng(0).standard_normal((_GRAIN_SIDE, _GRAIN_SIDE)).astype(np.float32)
         soft = np.asarray(cv2.blur(noise, (2, 2), borderType=cv2.BORDER_REFLECT), np.float32)
         self._grain = soft * np.float32(strength / soft.std())
+        self._too_far_units = too_far_units
 
     @classmethod
     def of(cls, head: Head, identity: Identity) -> MouthInterior:
         """The interior that suits a portrait: its colours, teeth, whites, softness and grain."""
-        return cls(head, identity.colours, measure_traits(identity.crop, identity.landmarks))
+        lips, faces = anatomy_of(head).meeting
+        forward = np.tensordot(identity.expression, head.expression[..., 2], 1) + identity.vertices[:, 2]
+        too_far = float(forward[lips].mean() - forward[faces].mean()) - _LIP_BEFORE_TEETH
+        traits = measure_traits(identity.crop, identity.landmarks)
+        return cls(head, identity.colours, traits, max(0.0, too_far))
 
     def paint(
         self,
@@ -96,6 +112,8 @@ class MouthInterior:
         owner = np.full(depth.shape, -1, np.int32)
         mouth_kernels.draw(points, anatomy.triangles, float(x0), float(y0), samples, depth, owner)
         maps = _light_maps(opening, unit_px)
+        lips = _lip_plane(projected[anatomy.rim], x0, y0, unit_px)
+        lips[0] -= self._too_far_units * unit_px
         radiance = np.zeros((rows, columns, 3), np.float32)
         mouth_shading.shade(
             radiance,
@@ -114,9 +132,10 @@ class MouthInterior:
             anatomy.rise,
             anatomy.arch,
             maps,
-            _lip_plane(projected[anatomy.rim], x0, y0, unit_px),
+            lips,
             unit_px,
             self._look,
+            self._drawn,
         )
         if self._softness_px > 0.2:
             cv2.GaussianBlur(radiance, (0, 0), self._softness_px, dst=radiance)

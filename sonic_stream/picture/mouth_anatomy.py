@@ -19,11 +19,19 @@ TEETH_UPPER, TEETH_LOWER, GUMS, TONGUE, CAVITY = range(5)
 INSIDE = ("teeth_upper", "teeth_lower", "gums", "tongue", "cavity")
 """Order of `TEETH_UPPER` ... `CAVITY`."""
 
+TEETH_A_JAW = 16
+SURFACES = 32
+"""`Anatomy.surface` is part * SURFACES + thing; the things of a jaw are its teeth, counted along x."""
 CROWN_UNITS = 1.05
 """Height of the visible part of a front tooth, head units (about a centimetre)."""
 _ROOT_RISE = 1.2
 """From here on a tooth is root, which the gum hides."""
 _WIDEN_UNITS = 0.03
+_WIDENED_AT = (0.0, 0.3, 0.8, 1.3), (1.0, 1.2, 1.2, 0.4)
+"""Share of it by height over the biting edge in crowns: less at edge and root, where neighbours part."""
+_FRONT_WITHIN = 0.8
+"""Off the middle, head units."""
+_FACES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,8 @@ class Anatomy:
     """Two points of the upper teeth (indices into the head) far apart across the arch."""
     ruler_units: float
     """Their distance in the mean head."""
+    meeting: tuple[I32, I32]
+    """Vertices of the head: the middle of the inner lips, and the faces of the upper front teeth behind."""
 
 
 def _islands(triangles: I32) -> list[Array]:
@@ -97,14 +107,15 @@ def _tooth_row(head: Head, part: str, up: float, fields: dict[str, F32]) -> None
         outward = np.cross(along, (0, 1, 0))
         outward *= np.sign(outward @ (centres[i] - (0, centres[i, 1], 6.0)))
         local = (points[tooth] - centres[i]) @ np.stack([along, outward], 1)
-        side = local[:, 0] / np.abs(local[:, 0]).max()
         height = up * points[tooth, 1]
         crown = (height - np.percentile(height, 2)) / CROWN_UNITS
+        wide = local[crown < 1, 0]
+        side = np.clip((2 * local[:, 0] - wide.max() - wide.min()) / np.ptp(wide), -1, 1)
         across[tooth] = side
         rise[tooth] = np.clip(crown, 0, 1.5)
         thing[tooth] = i
         arch[tooth] = max(0.0, centres[:, 2].max() - centres[i, 2])
-        widening[tooth] = (_WIDEN_UNITS * side * np.clip(1.4 - crown, 0.4, 1.4))[:, None] * along
+        widening[tooth] = (_WIDEN_UNITS * side * np.interp(crown, *_WIDENED_AT))[:, None] * along
         lean = np.clip(0.45 - crown, -0.5, 0.45) * 0.9
         rounded = np.sin(side * 0.75)[:, None] * along + np.cos(side * 0.75)[:, None] * outward
         rounded[:, 1] = -up * lean
@@ -145,11 +156,15 @@ def anatomy_of(head: Head) -> Anatomy:
     part = np.repeat(np.arange(len(INSIDE)), [len(head.triangles_of(p)) for p in INSIDE]).astype(np.int32)
     above_gum = fields["rise"][triangles].min(1) < _ROOT_RISE
     triangles, part = triangles[above_gum | (part > TEETH_LOWER)], part[above_gum | (part > TEETH_LOWER)]
-    surface = (part * 32 + fields.pop("thing")[triangles[:, 0]]).astype(np.int32)
+    surface = (part * SURFACES + fields.pop("thing")[triangles[:, 0]]).astype(np.int32)
     vertices, flat = np.unique(triangles, return_inverse=True)
     local = flat.reshape(-1, 3).astype(np.int32)
     upper = np.unique(head.triangles_of("teeth_upper"))
     left, right = upper[np.argmax(head.mean[upper, 0])], upper[np.argmin(head.mean[upper, 0])]
+    rim = np.concatenate([head.lip_rim_upper, head.lip_rim_lower]).astype(np.int32)
+    low = head.mean[upper, 1] < head.mean[upper, 1].mean()
+    faces = upper[(np.abs(head.mean[upper, 0]) < _FRONT_WITHIN) & low]
+    faces = faces[np.argsort(head.mean[faces, 2])[-_FACES:]].astype(np.int32)
     front = [_biting_edge(head, "teeth_upper", -1.0), _biting_edge(head, "teeth_lower", 1.0)]
     arrays = {name: np.ascontiguousarray(field[vertices]) for name, field in fields.items()}
     arrays |= {
@@ -158,7 +173,7 @@ def anatomy_of(head: Head) -> Anatomy:
         "part": part,
         "surface": surface,
         "soft": np.ascontiguousarray(local[part >= GUMS]),
-        "rim": np.concatenate([head.lip_rim_upper, head.lip_rim_lower]).astype(np.int32),
+        "rim": rim,
     }
     for array in arrays.values():
         array.setflags(write=False)
@@ -168,4 +183,5 @@ def anatomy_of(head: Head) -> Anatomy:
         bite_units=float(head.mean[front[0], 1] - head.mean[front[1], 1]),
         ruler=(int(left), int(right)),
         ruler_units=float(np.linalg.norm(head.mean[left] - head.mean[right])),
+        meeting=(rim[np.abs(head.mean[rim, 0]) < _FRONT_WITHIN], faces),
     )

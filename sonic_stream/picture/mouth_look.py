@@ -18,9 +18,11 @@ SKIN_CHROMA = np.array([1.17, 0.96, 0.84], np.float32)
 """Usual skin over its own luminance, in daylight."""
 EYES_CHROMA = np.array([1.04, 0.99, 0.98], np.float32)
 MUCOSA_CHROMA = np.array([1.46, 0.82, 0.80], np.float32)
-_TEETH_OVER_EYES = 1.12
-"""Front teeth in full light against the brightest whites of the eyes, which brows and lids shade."""
-TEETH_CHROMA = np.array([1.085, 0.985, 0.87], np.float32)
+_TEETH_OVER_EYES, _AT_MOST = 1.1, 1.06
+"""Front teeth in full light against the brightest whites of the eyes: as these would have it, and at most."""
+_EYES_TELL = 0.65
+"""How much more the eyes are believed than the brightness of the face, which may be dark of itself."""
+TEETH_CHROMA = np.array([1.06, 0.988, 0.91], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,13 @@ def look_of(colours: Colours, traits: MouthTraits) -> MouthLook:
 
     white = 0.92 * brightness**0.5
     if traits.white is not None:
-        told = np.clip(_TEETH_OVER_EYES * float(traits.white @ LUMA), 0.7 * white, 1.4 * white)
-        white = min(float(np.sqrt(white * told)), 0.97)
+        eye = max(float(traits.white @ LUMA), brightness)  # a white darker than the skin lay in the shade
+        told = float(np.clip(_TEETH_OVER_EYES * eye, 0.7 * white, 1.4 * white))
+        white = min(white ** (1 - _EYES_TELL) * told**_EYES_TELL, _AT_MOST * eye, 0.97)
     teeth_chroma = 1 + colourful * (TEETH_CHROMA - 1)
     teeth_chroma = teeth_chroma * cast
-    teeth_chroma[0] = max(teeth_chroma[0], teeth_chroma[1] * (1 + 0.065 * colourful))
-    teeth_chroma[2] = min(teeth_chroma[2], teeth_chroma[1] * (1 - 0.10 * colourful))
+    teeth_chroma[0] = max(teeth_chroma[0], teeth_chroma[1] * (1 + 0.04 * colourful))
+    teeth_chroma[2] = min(teeth_chroma[2], teeth_chroma[1] * (1 - 0.05 * colourful))
     teeth = np.clip(white * teeth_chroma, 0.01, 0.97) ** 2
     if traits.teeth is not None:
         own = np.clip(traits.teeth, 0.01, 0.97) ** 2

@@ -14,7 +14,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from sonic_stream.picture.mouth_anatomy import GUMS, TEETH_LOWER, TONGUE
+from sonic_stream.picture.mouth_anatomy import GUMS, SURFACES, TEETH_A_JAW, TEETH_LOWER, TONGUE
 
 Array = NDArray[Any]
 
@@ -49,6 +49,19 @@ def ramp(value: float, start: float, end: float) -> float:
 
 
 @nb.njit(cache=True, nogil=True, fastmath=True)
+def embrasure(inward: float, height: float) -> float:
+    """How far a point of a front tooth lies beyond its rounded corner, 0..1.
+
+    `inward` is 1 at the side towards the middle of the row, -1 at the other, which is rounder; `height` is 0
+    at the biting edge. The mesh has corners nearly as sharp as a box.
+    """
+    wide, high = (0.4, 0.15) if inward > 0 else (0.7, 0.26)
+    over = max(abs(inward) - 1.0 + wide, 0.0) / wide
+    under = max(high - height, 0.0) / high
+    return ramp(over * over + under * under, 0.6, 1.5)
+
+
+@nb.njit(cache=True, nogil=True, fastmath=True)
 def power(base: float, doublings: int) -> float:
     """base ** (2 ** doublings)."""
     for _ in range(doublings):
@@ -77,12 +90,13 @@ def shade(
     lip_plane: Array,
     unit_px: float,
     look: Array,
+    drawn: float,
 ) -> None:
     """Mean radiance float32 [h, w, 3] (squared RGB) of each pixel where `wanted` > 0.02.
 
     `depth` and `owner` [h * samples, w * samples] come from `draw`; `maps` [K, h, w] are the opening at
     growing blur; `lip_plane` [4] gives the lips' depth as a + b x + c y + d x x (px of the region);
-    `look` is `MouthLook.packed`.
+    `look` is `MouthLook.packed`; `drawn` 0..1 is how clearly one tooth is told from the next.
     """
     teeth, tip, neck, tongue, gums = look[0], look[1], look[2], look[3], look[4]
     cavity, deep, gloss, warm, sun = look[5], look[6], look[7], look[8], look[9]
@@ -156,14 +170,18 @@ def shade(
                 detour = 1.0 - min(0.18 + straight, 1.0)
                 mirror = max(nx * hx + ny * hy + nz * hz, 0.0)
                 if kind <= TEETH_LOWER:
-                    gap = ramp(abs(side), 0.62, 1.0)
+                    tooth = surface[t] % SURFACES
+                    gap = ramp(abs(side), 0.55, 1.0)
                     edge, root = ramp(height, 0.22, 0.0), ramp(height, 0.6, 1.1)
                     if kind == TEETH_LOWER:
                         edge, root = 0.6 * edge, 0.4 + 0.6 * root
-                    light *= (1.0 - 0.40 * gap * gap) * (1.0 - 0.16 * edge)
+                    light *= (1.0 - 0.45 * drawn * gap * gap) * (1.0 - 0.16 * edge)
                     light *= math.exp(-0.28 * (wa * arch[a] + wb * arch[b] + wc * arch[c]))
                     if kind == TEETH_LOWER:
                         light *= 0.8
+                    else:
+                        inward = side if 2 * tooth < TEETH_A_JAW else -side
+                        light *= 1.0 - 0.8 * drawn * embrasure(inward, height)
                     body = 1.0 - edge - root
                     r = body * teeth[0] + edge * tip[0] + root * neck[0]
                     g = body * teeth[1] + edge * tip[1] + root * neck[1]

@@ -11,6 +11,8 @@ import pytest
 from sonic_stream.face.head import Head, load_head
 from sonic_stream.picture import mouth_traits
 from sonic_stream.picture.mouth import MouthInterior
+from sonic_stream.picture.mouth_look import look_of
+from sonic_stream.picture.mouth_shading import embrasure
 from sonic_stream.picture.mouth_traits import MouthTraits, measure_traits
 from sonic_stream.types import F32, U8, Colours
 
@@ -274,3 +276,62 @@ def test_a_tiny_or_empty_face_measures_to_the_usual() -> None:
     canvas, landmarks = portrait()
     assert measure_traits(canvas, np.zeros_like(landmarks)) == MouthTraits()
     assert measure_traits(canvas, landmarks - 1000) == MouthTraits()
+
+
+def row_of_teeth(image: U8, scene: Scene) -> F32:
+    """Brightness along the upper front teeth, a third of a crown above their edge."""
+    teeth = np.unique(scene.head.triangles_of("teeth_upper"))
+    mean = scene.head.mean[teeth]
+    front = scene.projected[teeth[(np.abs(mean[:, 0]) < 1.2) & (mean[:, 2] > 10)]]
+    y = round(float(front[:, 1].max()) - 0.35 * SCALE)
+    left, right = round(float(front[:, 0].min())), round(float(front[:, 0].max()))
+    return np.asarray(image[y, left : right + 1].astype(np.float32) @ mouth_traits.LUMA, np.float32)
+
+
+def test_teeth_are_told_apart_but_never_like_a_comb(mouth: MouthInterior) -> None:
+    scene = Scene(jawOpen=0.25, mouthUpperUp=1.0)
+    row = row_of_teeth(scene.paint(mouth), scene)
+    middle = len(row) // 2
+    seam, lit = float(row[middle - 2 : middle + 3].min()), float(np.median(row))
+    assert 0.65 * lit < seam < 0.9 * lit
+    assert np.abs(np.diff(row)).max() < 0.25 * lit
+
+
+def test_soft_pictures_part_the_teeth_less() -> None:
+    scene = Scene(jawOpen=0.25, mouthUpperUp=1.0)
+
+    def depth(softness_px: float) -> float:
+        row = row_of_teeth(
+            scene.paint(MouthInterior(scene.head, colours(), MouthTraits(softness_px=softness_px))), scene
+        )
+        return 1 - float(row[len(row) // 2 - 2 : len(row) // 2 + 3].min() / np.median(row))
+
+    assert depth(0.9) > depth(1.2) > depth(1.4) > 0.03
+
+
+def test_corners_of_teeth_are_round_and_rounder_away_from_the_middle() -> None:
+    assert embrasure(0.0, 0.02) < embrasure(0.9, 0.02)
+    assert embrasure(0.3, 0.6) == 0
+    for side in (1.0, -1.0):
+        across = [embrasure(side * x, 0.02) for x in np.linspace(0.2, 1, 9)]
+        assert (np.diff(across) >= 0).all()
+        assert across[-1] == 1
+    assert embrasure(-0.7, 0.1) > embrasure(0.7, 0.1)
+
+
+@pytest.mark.parametrize("brightness", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("white", [0.5, 0.65, 0.8])
+def test_teeth_are_hardly_brighter_than_eyes_and_skin(brightness: float, white: float) -> None:
+    look = look_of(colours(brightness), MouthTraits(white=np.full(3, white, np.float32)))
+    assert float(np.sqrt(look.teeth) @ mouth_traits.LUMA) < 1.08 * max(white, brightness)
+
+
+def test_lips_that_were_set_too_far_forward_do_not_darken_the_teeth() -> None:
+    scene = Scene(jawOpen=0.25, mouthUpperUp=1.0)
+    usual = row_of_teeth(scene.paint(MouthInterior(scene.head, colours())), scene)
+    for rim in (scene.head.lip_rim_upper, scene.head.lip_rim_lower):
+        scene.projected[rim, 2] += SCALE
+    shaded = row_of_teeth(scene.paint(MouthInterior(scene.head, colours())), scene)
+    told = row_of_teeth(scene.paint(MouthInterior(scene.head, colours(), too_far_units=1.0)), scene)
+    assert shaded.mean() < usual.mean() - 5
+    assert np.abs(told - usual).max() < 2

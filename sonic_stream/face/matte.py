@@ -30,6 +30,11 @@ _PLAIN = 12
 _PLAIN_AREA, _PLAIN_OUTSIDE = 0.02, 0.7
 """Least share of the picture that a plain surface of the background fills, and least share of it that lies
 outside the person beyond doubt."""
+_UNLIKE, _UNLIKE_WILD = 5.0, 4.0
+"""A pixel is unlike the background from this far off on, 8-bit steps, and this many times what the
+background there departs from itself; at twice as much beyond doubt."""
+_DENT = 21
+"""Width of the dents that are filled as far as the segmentation says, px of the small copy."""
 _SEEN_FACE = 0.7
 """Share of the face that a believable segmentation covers."""
 _MOST_PERSON = 0.97
@@ -158,10 +163,7 @@ def _settle_by_colour(image: U8, likely: F32, face: U8) -> F32:
         cv2.setRNGSeed(7)  # GrabCut starts from random clusters; the same portrait gives the same matte
         outside, person_colours = np.zeros((1, 65)), np.zeros((1, 65))
         cv2.grabCut(small, labels, (0, 0, 1, 1), outside, person_colours, 2, cv2.GC_INIT_WITH_MASK)
-        decided = (labels & 1).astype(np.float32)
-        # Colour has half a vote: alone it takes a dark wall for dark hair.
-        chance = np.where(doubtful, 0.5 * (chance + decided), chance)
-        chance = np.where(doubtful & _plain_background(small, chance), 0.0, chance)
+        chance = np.where(doubtful, _voted(small, chance, labels), chance)
     person = (chance > 0.5).astype(np.uint8)
     _, islands = cv2.connectedComponents(person)
     main = np.bincount(islands[inner]).argmax()
@@ -173,27 +175,74 @@ def _settle_by_colour(image: U8, likely: F32, face: U8) -> F32:
     return np.asarray(np.clip(full, 0, 1), np.float32)
 
 
-def _plain_background(small: np.ndarray, chance: np.ndarray) -> np.ndarray:
+def _voted(small: np.ndarray, seen: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What segmentation (`seen`), colour models (`labels`, of GrabCut) and background say, 0..1."""
+    never = seen < _NEVER
+    # Colour has half a vote: alone it takes a dark wall for dark hair.
+    chance = 0.5 * (seen + (labels & 1))
+    plain = _plain_background(small, chance, _unlike_background(small, never))
+    # Grey hair before a grey wall: the models share their colours, but it is not the wall's own here. The rim
+    # of what is unlike is a mixture and keeps its vote.
+    unlike = _unlike_background(small, never | plain).astype(np.uint8)
+    chance = np.where(cv2.erode(unlike, np.ones((3, 3), np.uint8)) > 0, 1.0, chance)
+    # Where a strand happens to have the wall's own colour, a dent is left between those that have not.
+    dents = cv2.morphologyEx((chance > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, _round(_DENT)) > 0
+    chance = np.where(dents, np.maximum(chance, seen), chance)
+    return np.where(plain, 0.0, chance)
+
+
+def _unlike_background(small: np.ndarray, open_ground: np.ndarray) -> np.ndarray:
+    """Where a pixel is not what the `open_ground` about it lets expect there, bool.
+
+    The background is carried on smoothly, with how far it departs from itself: before a busy one hardly
+    anything is unlike.
+    """
+    soft = cv2.GaussianBlur(small, (3, 3), 0.8).astype(np.float32)
+    weight = open_ground.astype(np.float32)
+
+    def carried_on(values: np.ndarray) -> np.ndarray:
+        sums, weights = np.zeros_like(values), np.full(weight.shape, 1e-9, np.float32)
+        for sigma, share in ((4.0, 1.0), (12.0, 0.03), (40.0, 0.001)):
+            sums += share * cv2.GaussianBlur(values * weight[..., None], (0, 0), sigma).reshape(values.shape)
+            weights += share * cv2.GaussianBlur(weight, (0, 0), sigma)
+        return np.asarray(sums / weights[..., None], np.float32)
+
+    away = np.abs(soft - carried_on(soft)).max(2)
+    wild = carried_on(away[..., None])[..., 0]
+    return np.asarray(away > _UNLIKE + _UNLIKE_WILD * wild)
+
+
+def _plain_background(small: np.ndarray, chance: np.ndarray, unlike: np.ndarray) -> np.ndarray:
     """Where the picture goes on as plainly as in the background beside it (a wall, a disc), bool.
 
-    Colour models cannot tell this: they take what a wall shares with a face for the face.
+    Colour models cannot tell this: they take what a wall shares with a face for the face. What is `unlike`
+    the background is none, however softly the wall passes into it.
     """
     soft = cv2.GaussianBlur(small, (3, 3), 0.8)
     around = np.ones((3, 3), np.uint8)
     plain = (cv2.dilate(soft, around).astype(int) - cv2.erode(soft, around)).max(2) < _PLAIN
-    count, patches = cv2.connectedComponents(plain.astype(np.uint8), connectivity=4)
     found = np.zeros(plain.shape, bool)
-    for i in range(1, count):
-        patch = patches == i
+    for patch in [*_patches(plain & ~unlike), *_patches(plain & unlike)]:
+        own = ~unlike | unlike[patch].any()
         if patch.sum() < _PLAIN_AREA * patch.size or float((chance[patch] < 0.3).mean()) < _PLAIN_OUTSIDE:
             continue
         # One step over the soft edge, as far as the colour is the patch's own.
         nearby = cv2.dilate(patch.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         away = np.abs(soft.astype(np.float32) - soft[patch].mean(0)).max(2)
-        found |= patch | (nearby & (away < _PLAIN + 2 * soft[patch].std(0).max()))
+        found |= patch | (nearby & own & (away < _PLAIN + 2 * soft[patch].std(0).max()))
     # Where two such surfaces meet, their edge belongs to neither.
     closed = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     return np.asarray(closed > 0)
+
+
+def _round(across: int) -> np.ndarray:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across)))
+
+
+def _patches(mask: np.ndarray) -> list[np.ndarray]:
+    """The connected parts of a mask, bool each."""
+    count, patches = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    return [patches == i for i in range(1, count)]
 
 
 def _holes(person: np.ndarray) -> np.ndarray:

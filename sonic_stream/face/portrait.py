@@ -29,7 +29,7 @@ from sonic_stream.face.tracker import TrackedFace, shared_tracker
 from sonic_stream.media.image import load_image
 from sonic_stream.types import F32, U8, Colours, Identity, PortraitSettings
 
-RECIPE = 5
+RECIPE = 6
 """Raised whenever this package computes something else from the same portrait, so that stored identities
 of an older recipe are not taken for new ones."""
 

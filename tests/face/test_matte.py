@@ -8,6 +8,8 @@ from sonic_stream.face import identify, matte
 from sonic_stream.face.matte import (
     Segmenter,
     _plain_background,
+    _settle_by_colour,
+    _unlike_background,
     face_mask,
     outline,
     person_matte,
@@ -101,7 +103,7 @@ def test_a_plain_wall_is_followed_into_the_gap_beside_the_neck() -> None:
     chance = np.zeros((160, 160), np.float32)
     chance[:, 60:100] = 0.99
     chance[100:120, 100:112] = 0.8
-    found = _plain_background(small, chance)
+    found = _plain_background(small, chance, np.zeros(chance.shape, bool))
     assert found[100:120, 102:112].all(), "the wall goes on behind what looked like the person"
     assert not found[:, 62:98].any()
 
@@ -111,4 +113,51 @@ def test_a_plain_shirt_is_no_wall() -> None:
     small[80:] = (90, 60, 40)
     chance = np.zeros((160, 160), np.float32)
     chance[80:] = 0.8
-    assert not _plain_background(small, chance)[84:].any()
+    assert not _plain_background(small, chance, np.zeros(chance.shape, bool))[84:].any()
+
+
+def _grey_hair(disc: bool = False) -> tuple[U8, F32, U8, np.ndarray]:
+    """A face in grey hair before a wall 12 to 20 steps darker: picture, likelihood, face, hair."""
+    y, x = np.mgrid[:320, :320].astype(np.float32)
+    away = np.hypot(x - 160, y - 160)
+    wall = 140 + 8 * (y / 320) + np.random.default_rng(4).normal(0, 1, y.shape)
+    if disc:
+        wall[np.abs(away - 120) < 25] += 60
+    image = np.where(away < 95, 160.0, wall)
+    face = np.where(away < 55, 255, 0).astype(np.uint8)
+    image[face > 0] = 90
+    likely = np.clip(1 - (away - 55) / 45, 0, 1).astype(np.float32)  # surely the face, less and less the hair
+    if disc:
+        likely[(away >= 95) & (away < 145)] = 0.3
+    picture = np.clip(np.repeat(image[..., None], 3, 2), 0, 255).astype(np.uint8)
+    return picture, likely, face, (away > 60) & (away < 88)
+
+
+def test_grey_hair_before_a_grey_wall_is_the_persons() -> None:
+    picture, likely, face, hair = _grey_hair()
+    settled = _settle_by_colour(picture, likely, face)
+    assert settled[hair].min() > 0.9
+    y, x = np.mgrid[:320, :320]
+    assert settled[np.hypot(x - 160, y - 160) > 102].max() < 0.1
+
+
+def test_a_disc_behind_the_head_is_unlike_the_wall_and_still_none_of_the_person() -> None:
+    picture, likely, face, hair = _grey_hair(disc=True)
+    settled = _settle_by_colour(picture, likely, face)
+    y, x = np.mgrid[:320, :320]
+    away = np.hypot(x - 160, y - 160)
+    assert settled[(away > 104) & (away < 140)].max() < 0.1
+    assert settled[hair].min() > 0.5
+
+
+def test_before_a_busy_background_nothing_is_unlike_it() -> None:
+    rng = np.random.default_rng(1)
+    small = cv2.GaussianBlur(rng.uniform(0, 255, (160, 160, 3)), (0, 0), 2).astype(np.float32)
+    small = np.clip((small - small.mean()) * 4 + 128, 0, 255).astype(np.uint8)
+    small[60:100, 60:100] = 150
+    ground = np.ones((160, 160), bool)
+    ground[60:100, 60:100] = False
+    assert _unlike_background(small, ground)[62:98, 62:98].mean() < 0.01
+    plain = np.full_like(small, 128)
+    plain[60:100, 60:100] = 150
+    assert _unlike_background(plain, ground)[62:98, 62:98].all()

@@ -74,12 +74,13 @@ def lip_skin(head: Head, mouth: Gap, identity: Identity, placed: F32, parted: fl
         inward = np.minimum(x - line[0].min(), line[0].max() - x) / scale
         near *= np.clip(inward / 0.3, 0, 1)
         y = y + near * (clean + sign * want * scale - y)
-        # The corners of a parted mouth are dark: they take their colour from a little outside.
+        # The corners of a mouth that the portrait shows parted are dark: they take their colour from a
+        # little outside. Those of a shut one must not, or they would be seen to move less than they do.
         ends = axes.of(placed[rim.line[[0, -1]], :2])[0]
         for end, outward in zip(ends, np.sign(ends - ends.mean()), strict=True):
             near = np.clip(1 - np.abs(x - end) / (_CORNER_REACH * scale), 0, 1)
             near *= np.clip(1 + np.minimum(rim.beyond, 0) / _CORNER_REACH, 0, 1)
-            x = x + outward * _CORNER_SHIFT * scale * near
+            x = x + outward * np.float32(_CORNER_SHIFT * parted) * scale * near
         texture[rim.vertices] = axes.back(x, y)
     own_line = (1 - parted) * seam.colour + parted * _LINE_SHADE * 255 * identity.colours.lip
     return LipSkin(texture - placed[:, :2], np.asarray(own_line, np.float32))

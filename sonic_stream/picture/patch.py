@@ -57,10 +57,12 @@ class Slit:
 
 def slit_of(gap: Gap, placed: F32) -> Slit:
     """The slit of a gap; `placed` float32 [V, 3] in picture px."""
-    corners = placed[gap.upper.line[[0, -1]], 0]
-    left, right = float(corners.min()), float(corners.max())
-    first = int(np.floor(left)) - 1
-    count = int(np.ceil(right)) + 2 - first
+    ends = placed[gap.upper.line[[0, -1]], :2]
+    left, right = float(ends[:, 0].min()), float(ends[:, 0].max())
+    rims = placed[np.concatenate([gap.upper.line, gap.lower.line]), :2] if gap.curls else ends
+    outermost = rims[[rims[:, 0].argmin(), rims[:, 0].argmax()]]
+    first = int(np.floor(outermost[0, 0])) - 1
+    count = int(np.ceil(outermost[1, 0])) + 2 - first
     columns = np.arange(first, first + count)
     if gap.curls:
         top, bottom = np.empty(count, np.float32), np.empty(count, np.float32)
@@ -73,8 +75,10 @@ def slit_of(gap: Gap, placed: F32) -> Slit:
     within = (columns > left) & (columns < right) & (top > -1e8) & (bottom < 1e8)
     if within.any():
         top[within], bottom[within] = _smoothed(top[within]), _smoothed(bottom[within])
-        _bind_corners(placed[gap.upper.line[[0, -1]], :2], columns, within, top, bottom)
+        _bind_corners(ends, columns, within, top, bottom)
     top[~within], bottom[~within] = np.nan, np.nan
+    if gap.curls:
+        _point_corners(outermost, columns, top, bottom)
     return Slit(first, top, bottom)
 
 
@@ -89,6 +93,26 @@ def _bind_corners(corners: F32, columns: Array, within: Array, top: F32, bottom:
         shift = share * (y - (top[within] + bottom[within]) / 2)
         top[within] += shift
         bottom[within] += shift
+
+
+def _point_corners(outermost: F32, columns: Array, top: F32, bottom: F32) -> None:
+    """Leads an opening that ends with a step, shortly before the `outermost` points of the rims, to a point.
+
+    Seen from the side the rims turn back in the far corner, one behind the other, and the skin between them
+    hangs before the opening, which would end there as if cut off with scissors. In place.
+    """
+    opened = np.flatnonzero(bottom > top)
+    if not len(opened):
+        return
+    reach = _CORNER_SHARE * float(outermost[1, 0] - outermost[0, 0])
+    for (end_x, end_y), edge in zip(outermost, opened[[0, -1]], strict=True):
+        away = float(end_x - columns[edge])
+        place = 1 - (columns - columns[edge]) / away if away else np.zeros(len(columns))
+        filled = (place > 0) & (place < 1)
+        height = (bottom[edge] - top[edge]) * place[filled] * np.clip(2 - 2 * abs(away) / reach, 0, 1)
+        middle = end_y + place[filled] * ((top[edge] + bottom[edge]) / 2 - end_y)
+        if abs(away) < reach:
+            top[filled], bottom[filled] = middle - height / 2, middle + height / 2
 
 
 def _smoothed(line: F32) -> F32:

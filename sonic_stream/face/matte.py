@@ -181,10 +181,8 @@ def _voted(small: np.ndarray, seen: np.ndarray, labels: np.ndarray) -> np.ndarra
     # Colour has half a vote: alone it takes a dark wall for dark hair.
     chance = 0.5 * (seen + (labels & 1))
     plain = _plain_background(small, chance, _unlike_background(small, never))
-    # Grey hair before a grey wall: the models share their colours, but it is not the wall's own here. The rim
-    # of what is unlike is a mixture and keeps its vote.
-    unlike = _unlike_background(small, never | plain).astype(np.uint8)
-    chance = np.where(cv2.erode(unlike, np.ones((3, 3), np.uint8)) > 0, 1.0, chance)
+    # Grey hair before a grey wall: the models share their colours, but it is not the wall's own here.
+    chance = np.where(_unlike_background(small, never | plain), 1.0, chance)
     # Where a strand happens to have the wall's own colour, a dent is left between those that have not.
     dents = cv2.morphologyEx((chance > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, _round(_DENT)) > 0
     chance = np.where(dents, np.maximum(chance, seen), chance)
@@ -209,7 +207,9 @@ def _unlike_background(small: np.ndarray, open_ground: np.ndarray) -> np.ndarray
 
     away = np.abs(soft - carried_on(soft)).max(2)
     wild = carried_on(away[..., None])[..., 0]
-    return np.asarray(away > _UNLIKE + _UNLIKE_WILD * wild)
+    # Where the picture is a mixture of both, the larger part counts.
+    half = 0.5 * cv2.dilate(away, np.ones((3, 3), np.uint8))
+    return np.asarray((away > _UNLIKE + _UNLIKE_WILD * wild) & (away > half))
 
 
 def _plain_background(small: np.ndarray, chance: np.ndarray, unlike: np.ndarray) -> np.ndarray:
@@ -226,13 +226,16 @@ def _plain_background(small: np.ndarray, chance: np.ndarray, unlike: np.ndarray)
         own = ~unlike | unlike[patch].any()
         if patch.sum() < _PLAIN_AREA * patch.size or float((chance[patch] < 0.3).mean()) < _PLAIN_OUTSIDE:
             continue
-        # One step over the soft edge, as far as the colour is the patch's own.
-        nearby = cv2.dilate(patch.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        # Two steps over the soft edge, as far as the colour is the patch's own.
+        nearby = patch
+        for _ in range(2):
+            nearby = patch | (own & (cv2.dilate(nearby.astype(np.uint8), around) > 0))
         away = np.abs(soft.astype(np.float32) - soft[patch].mean(0)).max(2)
-        found |= patch | (nearby & own & (away < _PLAIN + 2 * soft[patch].std(0).max()))
+        found |= patch | (nearby & (away < _PLAIN + 2 * soft[patch].std(0).max()))
     # Where two such surfaces meet, their edge belongs to neither.
     closed = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    return np.asarray(closed > 0)
+    strange = unlike & (cv2.dilate((found & unlike).astype(np.uint8), np.ones((5, 5), np.uint8)) == 0)
+    return np.asarray((closed > 0) & ~strange)
 
 
 def _round(across: int) -> np.ndarray:

@@ -20,8 +20,9 @@ _NEARBY = 14
 """Share of the picture's side, as its divisor, within which the background is asked for its colours."""
 _STRAND = 40
 """The same of the window in which single hairs are lost."""
-_ALIKE = 8
-"""How far outside their range a pixel may be, 8-bit steps."""
+_ALIKE, _ALIKE_GRAIN, _ALIKE_MOST = 1.5, 3.0, 8.0
+"""How far outside their range a pixel may be, 8-bit steps: on a smooth wall, and more by so many times its
+usual grain, up to a most."""
 
 
 def clean_plate(identity: Identity) -> U8:
@@ -30,8 +31,7 @@ def clean_plate(identity: Identity) -> U8:
     open_ground = (matte <= _FAINT).astype(np.float32)
     size = crop.shape[0]
     reach = max(1, round(size / 110))
-    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    open_ground = np.asarray(cv2.erode(open_ground, kernel), np.float32)
+    open_ground = np.asarray(cv2.erode(open_ground, _square(reach)), np.float32)
     if open_ground.mean() < 0.02:
         return crop.copy()
     alike = _as_behind(crop, matte, open_ground)
@@ -40,28 +40,47 @@ def clean_plate(identity: Identity) -> U8:
     filled = rough + _pulled(crop - rough, open_ground) + _continued_grain(crop, open_ground)
     # The portrait's own pixels return only at some distance: hair reaches beyond every matte.
     covered = cv2.GaussianBlur(1 - open_ground, (0, 0), max(1.0, size / 130))
-    share = np.clip(covered * 2.2 - 0.2, 0, 1) * (1 - alike)
+    share = np.maximum(np.clip(covered * 2.2 - 0.2, 0, 1) * (1 - alike), open_ground == 0)
     share = share[..., None]
     return np.asarray(np.clip(crop + share * (filled - crop) + 0.5, 0, 255), np.uint8)
 
 
+def _square(reach: int) -> U8:
+    return np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+
+
 def _as_behind(crop: U8, matte: U8, open_ground: F32) -> F32:
-    """1 on faint pixels beside the person that look like the background there, 0 on stray hair, soft between.
+    """1 on faint pixels beside the person that look like the background there, 0 on hair, soft between.
 
     They stay where they are: what lies between the matte and the open ground would else ride with the head,
-    edges of the background included.
+    edges of the background included. What holds the person's shade or blur must not stay: the outline would
+    be seen as soon as the head has left it. Single hairs that reach into `open_ground` are taken out of it.
     """
-    reach = max(3, round(crop.shape[0] / _NEARBY)) | 1
-    kernel = np.ones((reach, reach), np.uint8)
+    size = crop.shape[0]
+    kernel = _square(max(3, round(size / _NEARBY)) // 2)
     known = (open_ground > 0)[..., None]
-    # Single hairs that stand out of the matte are no background: a median is free of them.
-    plain = cv2.medianBlur(crop, max(3, round(crop.shape[0] / _STRAND)) | 1)
+    # A median is free of single hairs.
+    plain = cv2.medianBlur(crop, max(3, round(size / _STRAND)) | 1)
+    apart = cv2.absdiff(crop, plain).max(2)
     darkest = cv2.erode(np.where(known, plain, 255).astype(np.uint8), kernel).astype(np.float32)
     brightest = cv2.dilate(np.where(known, plain, 0).astype(np.uint8), kernel).astype(np.float32)
     beyond = np.maximum(darkest - crop, crop - brightest).max(2)
     beyond[(brightest < darkest).any(2)] = np.inf
-    alike = ((beyond < _ALIKE) & (matte <= _FAINT)).astype(np.float32)
-    return np.asarray(cv2.GaussianBlur(alike, (3, 3), 0.7) * alike, np.float32)
+    allowed = min(_ALIKE + _ALIKE_GRAIN * float(np.median(apart[open_ground > 0])), _ALIKE_MOST)
+
+    beside = cv2.dilate((matte > _FAINT).astype(np.uint8), kernel) > 0
+    # Where the background farther off has lines of its own, a line beside the person may be one of them.
+    usual = float(apart[~beside].max(initial=0)) if (~beside).any() else np.inf
+    stray = beside & (beyond > allowed) & (apart > max(allowed, usual))
+    stray = cv2.dilate(stray.astype(np.uint8), _square(1)) > 0
+    open_ground[stray] = 0
+
+    alike = (beyond < allowed) & (matte <= _FAINT) & ~stray
+    # What goes on from the background, not specks among hair.
+    ground = (alike | (open_ground > 0)).astype(np.uint8)
+    alike &= cv2.morphologyEx(ground, cv2.MORPH_OPEN, _square(1)) > 0
+    soft = cv2.GaussianBlur(alike.astype(np.float32), (3, 3), 0.7)
+    return np.asarray(soft * alike, np.float32)
 
 
 def _pulled(image: F32, weight: F32) -> F32:

@@ -114,3 +114,26 @@ def test_stray_hair_beside_the_matte_goes_with_the_head(identity: Identity) -> N
     assert hair.sum() > 10
     left = np.abs(plate[hair].astype(int) - crop[hair]).max(1)
     assert np.median(left) > 40
+
+
+def test_the_shade_beside_the_person_leaves_no_ring_on_the_plate(identity: Identity) -> None:
+    wall = np.array((200, 190, 170), np.float32)
+    person = identity.matte > 6
+    away = cv2.distanceTransform((~person).astype(np.uint8), cv2.DIST_L2, 5)
+    shade = 7 * np.exp(-away / 2.5)
+    crop = np.where(person[..., None], identity.crop, np.round(wall - shade[..., None])).astype(np.uint8)
+    assert np.abs(crop[(away > 0) & (away < 2)] - wall).max() > 4, "the portrait has a shade there"
+    plate = clean_plate(replace(identity, crop=crop, cache={}))
+    assert np.abs(plate - wall).max() <= 4
+
+
+def test_single_hairs_far_beyond_the_matte_are_not_left_behind(identity: Identity) -> None:
+    wall = np.array((200, 190, 170), np.uint8)
+    person = identity.matte > 6
+    crop = np.where(person[..., None], identity.crop, wall).astype(np.uint8)
+    hair = (cv2.dilate(person.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0) & ~person
+    hair[:, np.arange(len(crop)) % 23 != 0] = False
+    crop[hair] = (150, 140, 120)
+    assert hair.sum() > 40
+    plate = clean_plate(replace(identity, crop=crop, cache={}))
+    assert np.abs(plate[hair].astype(int) - wall).max() < 8

@@ -8,14 +8,17 @@ the lips are but for the coverage it is given.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
-from sonic_stream.face.head import Head
+from sonic_stream.face.head import I32, Head
 from sonic_stream.picture import mouth_kernels, mouth_shading
-from sonic_stream.picture.mouth_anatomy import anatomy_of
+from sonic_stream.picture.mouth_anatomy import SURFACES, TEETH_UPPER, anatomy_of
 from sonic_stream.picture.mouth_look import look_of
 from sonic_stream.picture.mouth_traits import MouthTraits, measure_traits
+from sonic_stream.picture.own_teeth import NO_STRIP, OwnTeeth, own_teeth
 from sonic_stream.types import F32, U8, Colours, Identity
 
 BLUR_LEVELS = 5
@@ -28,13 +31,31 @@ _ROUND_SHADE = 0.72
 """Share of the light that wholly rounded lips keep out."""
 _PAINTED_PX, _DRAWN_WHEN_PAINTED = (0.95, 1.4), 0.55
 """Softness of a crop from which it is taken for painted, and wholly; a brush hardly parts the teeth."""
+_GREY = 0.4
+"""Of the teeth that light is measured with (squared)."""
 _GRAIN_SIDE = 64
 _GRAIN_SHARE, _MOST_GRAIN = 0.6, 2.0
 """Of the grain on the cheeks, and at most (8-bit steps): much of what looks like grain is skin or canvas."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Lit:
+    """What is to be laid under the lips."""
+
+    radiance: F32
+    """Squared RGB, float32 [h, w, 3]."""
+    edge: F32
+    """The opening, hardly blurred, float32 [h, w]."""
+    owner: I32
+    """Triangle of each sample, -1 where there is none, int32 [h * samples, w * samples]."""
+    samples: int
+    points: F32
+    """The mouth's mesh, float32 [M, 3] px."""
+    unit_px: float
+
+
 class MouthInterior:
-    """Paints what is seen between the lips of one identity. Immutable; `paint` is a pure function."""
+    """Paints what is seen between the lips of one identity. `paint` is a pure function."""
 
     def __init__(
         self, head: Head, colours: Colours, traits: MouthTraits | None = None, too_far_units: float = 0.0
@@ -53,6 +74,11 @@ class MouthInterior:
         soft = np.asarray(cv2.blur(noise, (2, 2), borderType=cv2.BORDER_REFLECT), np.float32)
         self._grain = soft * np.float32(strength / soft.std())
         self._too_far_units = too_far_units
+        self._shows_teeth = traits.teeth is not None
+        self._own: OwnTeeth | None = None
+        self._moved = self._anatomy.widening
+        """How far the mesh is moved, float32 [M, 3], head units."""
+        self._nowhere = np.zeros(len(self._anatomy.vertices), np.float32)
 
     @classmethod
     def of(cls, head: Head, identity: Identity) -> MouthInterior:
@@ -90,23 +116,76 @@ class MouthInterior:
         x0, y0 = x0 + left, y0 + top
         if not opening.any():
             return
+        lit = self._lit(canvas.shape[0], projected, rotation, opening, (x0, y0), self._own)
+        if lit is None:
+            return
+        radiance = lit.radiance
+        if self._softness_px > 0.2:
+            cv2.GaussianBlur(radiance, (0, 0), self._softness_px, dst=radiance)
+        if rounded > 0:
+            radiance *= np.float32(1 - _ROUND_SHADE * rounded)
+        warm, anchor = self._look[8], np.round(projected[self._anatomy.biters[0], :2]).astype(np.int64)
+        mouth_kernels.lay_under(canvas, opening, lit.edge, radiance, warm, self._grain, anchor, x0, y0)
+
+    def keep_teeth(
+        self, crop: U8, projected: F32, rotation: F32, opening: F32, origin: tuple[int, int]
+    ) -> None:
+        """Takes over the upper teeth that a portrait shows; arguments as of `paint`, for the portrait itself.
+
+        Where it shows none nothing changes.
+        """
+        (x0, y0), (rows, columns) = origin, opening.shape
+        shown = crop[max(0, y0) : y0 + rows, max(0, x0) : x0 + columns]
+        if not self._shows_teeth or shown.shape[:2] != opening.shape:
+            return
+        opening = np.ascontiguousarray(opening, np.float32)
+        white = OwnTeeth(np.full((2, 4), (_GREY, _GREY, _GREY, 1), np.float32), self._nowhere, self._nowhere)
+        lit = self._lit(crop.shape[0], projected, rotation, opening, origin, white)
+        if lit is None:
+            return
+        painted = np.zeros((rows, columns, 3), np.uint8)
+        still, none = np.zeros(2, np.int64), np.zeros_like(self._grain)
+        mouth_kernels.lay_under(painted, opening, lit.edge, lit.radiance, self._look[8], none, still, 0, 0)
+        light = np.asarray((painted / np.float32(255)) ** 2 / np.float32(_GREY), np.float32)
+        owner = lit.owner[lit.samples // 2 :: lit.samples, lit.samples // 2 :: lit.samples]
+        part, surface = (np.append(of, -1)[owner] for of in (self._anatomy.part, self._anatomy.surface))
+        tooth = np.where(part == TEETH_UPPER, surface % SURFACES, -1)
+        points = lit.points[:, :2] - np.asarray(origin, np.float32)
+        up = rotation[:2, 1] * np.array([1, -1], np.float32)
+        self._own = own = own_teeth(shown, opening, light, tooth, points, up)
+        if own is not None:
+            sliding = self._anatomy.sliding
+            seen = np.maximum(sliding @ rotation[0], 0.5)  # px to the right for each unit of sliding
+            self._moved = self._anatomy.widening + sliding * (own.shift / (lit.unit_px * seen))[:, None]
+
+    def _lit(
+        self,
+        side: int,
+        projected: F32,
+        rotation: F32,
+        opening: F32,
+        origin: tuple[int, int],
+        own: OwnTeeth | None,
+    ) -> _Lit | None:
+        """The inside in its light, in a picture of `side` px; None where the head is nowhere."""
+        x0, y0 = origin
         anatomy = self._anatomy
         a, b = anatomy.ruler
         unit_px = float(np.linalg.norm(projected[a] - projected[b])) / anatomy.ruler_units
         points = projected[anatomy.vertices].astype(np.float32)
         rotation = np.asarray(rotation, np.float32)
         if not (unit_px > 1e-3 and np.abs(points).max() < _FARTHEST_PX and np.isfinite(rotation).all()):
-            return
+            return None
         to_picture = rotation * np.array([[unit_px], [-unit_px], [unit_px]], np.float32)
         up = to_picture[:, 1] / unit_px
         upper, lower = (projected[i] for i in anatomy.biters)
         fallen = float((upper - lower) @ up) / unit_px - anatomy.bite_units
-        points += anatomy.widening @ to_picture.T
+        points += self._moved @ to_picture.T
         points -= np.clip(fallen, 0.0, 3.0) * anatomy.sinking[:, None] * to_picture[:, 1]
 
         normals = np.empty_like(points)
         mouth_kernels.soft_normals(points, anatomy.soft, anatomy.normals, rotation, normals)
-        samples = 3 if canvas.shape[0] <= 640 else 2
+        samples = 3 if side <= 640 else 2
         rows, columns = opening.shape
         depth = np.full((rows * samples, columns * samples), mouth_kernels.FAR, np.float32)
         owner = np.full(depth.shape, -1, np.int32)
@@ -136,15 +215,10 @@ class MouthInterior:
             unit_px,
             self._look,
             self._drawn,
+            NO_STRIP if own is None else own.strip,
+            self._nowhere if own is None else own.home,
         )
-        if self._softness_px > 0.2:
-            cv2.GaussianBlur(radiance, (0, 0), self._softness_px, dst=radiance)
-        if rounded > 0:
-            radiance *= np.float32(1 - _ROUND_SHADE * rounded)
-        anchor = np.round(upper[:2]).astype(np.int64)
-        mouth_kernels.lay_under(
-            canvas, opening, maps[0], radiance, self._look[8], self._grain, anchor, x0, y0
-        )
+        return _Lit(radiance, maps[0], owner, samples, points, unit_px)
 
 
 def _light_maps(opening: F32, unit_px: float) -> F32:

@@ -32,6 +32,7 @@ _WIDENED_AT = (0.0, 0.3, 0.8, 1.3), (1.0, 1.2, 1.2, 0.4)
 _FRONT_WITHIN = 0.8
 """Off the middle, head units."""
 _FACES = 6
+_STEEPEST = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ class Anatomy:
     """float32 [M, 3], head units and axes: closes the cracks that decimation left between teeth."""
     sinking: F32
     """float32 [M], head units downwards: how the tongue lies lower as the jaw falls by one unit."""
+    sliding: F32
+    """float32 [M, 3], head units and axes: how a point of the upper jaw moves along the arch as it moves one
+    head unit in x; zero elsewhere."""
     rim: I32
     """int32: the inner lips, upper then lower."""
     biters: tuple[int, int]
@@ -126,6 +130,21 @@ def _tooth_row(head: Head, part: str, up: float, fields: dict[str, F32]) -> None
         normals[tooth] = rounded / np.linalg.norm(rounded, axis=1, keepdims=True)
 
 
+def _sliding(head: Head) -> F32:
+    """Along the ellipse that the upper teeth stand on, for them and the gums above."""
+    points = head.mean
+    teeth = np.unique(head.triangles_of("teeth_upper"))
+    gums = np.unique(head.triangles_of("gums"))
+    moved = np.concatenate([teeth, gums[points[gums, 1] > points[teeth, 1].min()]])
+    x, z = points[moved, 0], points[moved, 2]
+    back, front = points[teeth, 2].min(), points[teeth, 2].max()
+    ratio = (front - back) / np.abs(points[teeth, 0]).max()
+    slope = np.clip(-(ratio**2) * x / np.maximum(z - back, 1e-3), -_STEEPEST, _STEEPEST)
+    out = np.zeros_like(points)
+    out[moved] = np.stack([np.ones_like(x), np.zeros_like(x), slope], 1)
+    return out
+
+
 def _arch_angle(tooth: Array) -> float:
     centre = tooth.mean(0)
     return float(np.arctan2(centre[0], centre[2] - 5.0))
@@ -143,6 +162,7 @@ def anatomy_of(head: Head) -> Anatomy:
     count = len(head.mean)
     fields = {name: np.zeros(count, np.float32) for name in ("across", "rise", "arch", "thing", "sinking")}
     fields |= {name: np.zeros((count, 3), np.float32) for name in ("normals", "widening")}
+    fields["sliding"] = _sliding(head)
     _tooth_row(head, "teeth_upper", 1.0, fields)
     _tooth_row(head, "teeth_lower", -1.0, fields)
     tongue = np.unique(head.triangles_of("tongue"))

@@ -14,7 +14,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from sonic_stream.picture.mouth_anatomy import GUMS, SURFACES, TEETH_A_JAW, TEETH_LOWER, TONGUE
+from sonic_stream.picture.mouth_anatomy import GUMS, SURFACES, TEETH_A_JAW, TEETH_LOWER, TEETH_UPPER, TONGUE
 
 Array = NDArray[Any]
 
@@ -40,6 +40,21 @@ def seen(maps: Array, level: float, x: float, y: float) -> float:
         bottom = m[row + 1, column] * (1 - fx) + m[row + 1, column + 1] * fx
         total += (top * (1 - fy) + bottom * fy) * (far if k == 1 else 1.0 - far)
     return total
+
+
+@nb.njit(cache=True, nogil=True, fastmath=True)
+def looked_up(strip: Array, x: float) -> tuple[float, float, float, float]:
+    """Linear sample of [w, 4], its ends going on for ever."""
+    x = min(max(x, 0.0), strip.shape[0] - 1.001)
+    column = int(x)
+    f = x - column
+    p, q = strip[column], strip[column + 1]
+    return (
+        p[0] + f * (q[0] - p[0]),
+        p[1] + f * (q[1] - p[1]),
+        p[2] + f * (q[2] - p[2]),
+        p[3] + f * (q[3] - p[3]),
+    )
 
 
 @nb.njit(cache=True, nogil=True, fastmath=True)
@@ -91,12 +106,16 @@ def shade(
     unit_px: float,
     look: Array,
     drawn: float,
+    own: Array,
+    home: Array,
 ) -> None:
     """Mean radiance float32 [h, w, 3] (squared RGB) of each pixel where `wanted` > 0.02.
 
     `depth` and `owner` [h * samples, w * samples] come from `draw`; `maps` [K, h, w] are the opening at
     growing blur; `lip_plane` [4] gives the lips' depth as a + b x + c y + d x x (px of the region);
-    `look` is `MouthLook.packed`; `drawn` 0..1 is how clearly one tooth is told from the next.
+    `look` is `MouthLook.packed`; `drawn` 0..1 is how clearly one tooth is told from the next;
+    `own` [w', 4] is the strip of the upper teeth, along which points lie at `home` [M]; where its last value
+    is 0, and everywhere if it has one entry alone, they are drawn from `look`.
     """
     teeth, tip, neck, tongue, gums = look[0], look[1], look[2], look[3], look[4]
     cavity, deep, gloss, warm, sun = look[5], look[6], look[7], look[8], look[9]
@@ -175,7 +194,8 @@ def shade(
                     edge, root = ramp(height, 0.22, 0.0), ramp(height, 0.6, 1.1)
                     if kind == TEETH_LOWER:
                         edge, root = 0.6 * edge, 0.4 + 0.6 * root
-                    light *= (1.0 - 0.45 * drawn * gap * gap) * (1.0 - 0.16 * edge)
+                    light *= 1.0 - 0.16 * edge
+                    shape = 1.0 - 0.45 * drawn * gap * gap
                     light *= math.exp(-0.28 * (wa * arch[a] + wb * arch[b] + wc * arch[c]))
                     if kind == TEETH_LOWER:
                         light *= 0.8
@@ -183,10 +203,16 @@ def shade(
                         inward = side if 2 * tooth < TEETH_A_JAW else -side
                         light *= 1.0 - 0.8 * drawn * embrasure(inward, height)
                     body = 1.0 - edge - root
-                    r = body * teeth[0] + edge * tip[0] + root * neck[0]
-                    g = body * teeth[1] + edge * tip[1] + root * neck[1]
-                    u = body * teeth[2] + edge * tip[2] + root * neck[2]
+                    r = shape * (body * teeth[0] + edge * tip[0] + root * neck[0])
+                    g = shape * (body * teeth[1] + edge * tip[1] + root * neck[1])
+                    u = shape * (body * teeth[2] + edge * tip[2] + root * neck[2])
                     glint = 0.16 * power(mirror, 5) * key
+                    if kind == TEETH_UPPER and own.shape[0] > 1:
+                        along = wa * home[a] + wb * home[b] + wc * home[c]
+                        own_r, own_g, own_u, told = looked_up(own, along)
+                        r, g, u = r + told * (own_r - r), g + told * (own_g - g), u + told * (own_u - u)
+                        glint *= 1.0 - told
+                        detour *= 1.0 - told  # what red there is, is in the strip
                 elif kind == TONGUE:
                     light *= 1.0 - math.exp(-((side / 0.3) ** 2)) * 0.2 * min(1.6 - 1.5 * height, 1.0)
                     r, g, u = tongue[0], tongue[1], tongue[2]

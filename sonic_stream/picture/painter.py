@@ -135,6 +135,9 @@ class _Parts:
             for side, gap in enumerate((left, right))
         ]
         self.interior = MouthInterior.of(head, identity)
+        parted = slit_of(self.mouth, self.placed).opening()
+        if parted is not None:
+            self.interior.keep_teeth(identity.crop, self.placed, identity.rotation, *parted)
         self.watch = Watch(head, identity, rig, self.source_vertices)
         self._face: FaceDecoder | None = None
 

@@ -297,6 +297,13 @@ def test_teeth_are_told_apart_but_never_like_a_comb(mouth: MouthInterior) -> Non
     assert np.abs(np.diff(row)).max() < 0.25 * lit
 
 
+def test_rounded_lips_keep_light_out(mouth: MouthInterior) -> None:
+    scene = Scene(jawOpen=0.3)
+    canvas = np.full((SIZE, SIZE, 3), PAINT, np.uint8)
+    mouth.paint(canvas, scene.projected, scene.rotation, scene.opening, scene.origin, 1.0)
+    assert canvas[canvas != PAINT].mean() < 0.8 * scene.paint(mouth)[canvas != PAINT].mean()
+
+
 def test_soft_pictures_part_the_teeth_less() -> None:
     scene = Scene(jawOpen=0.25, mouthUpperUp=1.0)
 
@@ -335,3 +342,50 @@ def test_lips_that_were_set_too_far_forward_do_not_darken_the_teeth() -> None:
     told = row_of_teeth(scene.paint(MouthInterior(scene.head, colours(), too_far_units=1.0)), scene)
     assert shaded.mean() < usual.mean() - 5
     assert np.abs(told - usual).max() < 2
+
+
+def shown_teeth(scene: Scene) -> tuple[U8, MouthInterior]:
+    """A portrait that shows teeth of another colour than would be guessed, and what keeps them."""
+    traits = MouthTraits(teeth=np.array([0.8, 0.78, 0.75], np.float32))
+    crop = np.full((SIZE, SIZE, 3), (150, 80, 80), np.uint8)
+    look = MouthTraits(teeth=np.array([0.62, 0.72, 0.6], np.float32))
+    MouthInterior(scene.head, colours(), look).paint(
+        crop, scene.projected, scene.rotation, scene.opening, scene.origin
+    )
+    mouth = MouthInterior(scene.head, colours(), traits)
+    mouth.keep_teeth(crop, scene.projected, scene.rotation, scene.opening, scene.origin)
+    return crop, mouth
+
+
+def test_teeth_of_the_portrait_are_kept_in_its_own_pose_and_in_others() -> None:
+    own, other = Scene(jawOpen=0.15, mouthSmile=0.6, mouthUpperUp=0.8), Scene(jawOpen=0.4, mouthUpperUp=0.6)
+    crop, mouth = shown_teeth(own)
+    plain = MouthInterior(own.head, colours(), MouthTraits(teeth=np.array([0.8, 0.78, 0.75], np.float32)))
+    wanted, kept = row_of_teeth(crop, own), row_of_teeth(own.paint(mouth), own)
+    assert np.abs(kept - wanted).mean() < 0.5 * np.abs(row_of_teeth(own.paint(plain), own) - wanted).mean()
+    assert np.corrcoef(kept, wanted)[0, 1] > 0.9
+
+    def greenness(image: U8) -> float:
+        pixels = image.astype(float)
+        pixels = pixels[pixels.min(2) > 110]
+        return float((pixels[:, 1] / pixels[:, 0]).mean())
+
+    assert greenness(other.paint(mouth)) > greenness(other.paint(plain)) + 0.08
+
+
+def test_only_upper_teeth_are_the_portrait_s() -> None:
+    scene = Scene(jawOpen=0.7, mouthUpperUp=0.5)
+    plain = MouthInterior(scene.head, colours(), MouthTraits(teeth=np.array([0.8, 0.78, 0.75], np.float32)))
+    _, mouth = shown_teeth(Scene(jawOpen=0.15, mouthSmile=0.6, mouthUpperUp=0.8))
+    changed = np.abs(scene.paint(mouth).astype(int) - scene.paint(plain)).max(2) > 2
+    rows = np.flatnonzero(changed.any(1))
+    edge = scene.projected[np.unique(scene.head.triangles_of("teeth_upper")), 1].max()
+    assert len(rows) > 3
+    assert rows.max() < edge + 2
+
+
+def test_where_no_teeth_are_told_of_nothing_is_kept(mouth: MouthInterior) -> None:
+    scene = Scene(jawOpen=0.15, mouthSmile=0.6, mouthUpperUp=0.8)
+    before = scene.paint(mouth)
+    mouth.keep_teeth(before, scene.projected, scene.rotation, scene.opening, scene.origin)
+    assert (scene.paint(mouth) == before).all()

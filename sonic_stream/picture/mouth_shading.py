@@ -194,12 +194,12 @@ def shade(
                     edge, root = ramp(height, 0.22, 0.0), ramp(height, 0.6, 1.1)
                     if kind == TEETH_LOWER:
                         edge, root = 0.6 * edge, 0.4 + 0.6 * root
-                    light *= 1.0 - 0.16 * edge
                     shape = 1.0 - 0.45 * drawn * gap * gap
                     light *= math.exp(-0.28 * (wa * arch[a] + wb * arch[b] + wc * arch[c]))
-                    if kind == TEETH_LOWER:
-                        light *= 0.8
+                    if kind == TEETH_LOWER:  # slivers of them over the lip look like crumbs
+                        light *= 0.8 * (1.0 - 0.5 * edge)
                     else:
+                        light *= 1.0 - 0.16 * edge
                         inward = side if 2 * tooth < TEETH_A_JAW else -side
                         light *= 1.0 - 0.8 * drawn * embrasure(inward, height)
                     body = 1.0 - edge - root

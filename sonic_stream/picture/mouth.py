@@ -27,8 +27,8 @@ _FARTHEST_PX = 1e6
 _LIP_BEFORE_TEETH = 0.45
 """How far a portrait's inner lips lie before the faces of its front teeth at most, head units. A fit that
 sets them farther forward was led by a moustache, and the teeth would lie in its shade."""
-_ROUND_SHADE = 0.72
-"""Share of the light that wholly rounded lips keep out."""
+_ROUND_SHADE, _ROUND_RED = 0.72, 0.45
+"""Share of the light that wholly rounded lips keep out, and how much of the rest is tinted by their red."""
 _PAINTED_PX, _DRAWN_WHEN_PAINTED = (0.95, 1.4), 0.55
 """Softness of a crop from which it is taken for painted, and wholly; a brush hardly parts the teeth."""
 _GREY = 0.4
@@ -119,12 +119,12 @@ class MouthInterior:
         lit = self._lit(canvas.shape[0], projected, rotation, opening, (x0, y0), self._own)
         if lit is None:
             return
-        radiance = lit.radiance
+        radiance, warm = lit.radiance, self._look[8]
         if self._softness_px > 0.2:
             cv2.GaussianBlur(radiance, (0, 0), self._softness_px, dst=radiance)
         if rounded > 0:
-            radiance *= np.float32(1 - _ROUND_SHADE * rounded)
-        warm, anchor = self._look[8], np.round(projected[self._anatomy.biters[0], :2]).astype(np.int64)
+            radiance *= (1 - _ROUND_SHADE * rounded) * (1 - _ROUND_RED * rounded * (1 - warm))
+        anchor = np.round(projected[self._anatomy.biters[0], :2]).astype(np.int64)
         mouth_kernels.lay_under(canvas, opening, lit.edge, radiance, warm, self._grain, anchor, x0, y0)
 
     def keep_teeth(

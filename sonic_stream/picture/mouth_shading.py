@@ -212,7 +212,7 @@ def shade(
                         own_r, own_g, own_u, told = looked_up(own, along)
                         r, g, u = r + told * (own_r - r), g + told * (own_g - g), u + told * (own_u - u)
                         glint *= 1.0 - told
-                        detour *= 1.0 - told  # what red there is, is in the strip
+                        detour *= 1.0 - 0.5 * told  # half of that red is in the strip
                 elif kind == TONGUE:
                     light *= 1.0 - math.exp(-((side / 0.3) ** 2)) * 0.2 * min(1.6 - 1.5 * height, 1.0)
                     r, g, u = tongue[0], tongue[1], tongue[2]

@@ -37,8 +37,9 @@ _PART_AT = 0.012
 """Aperture at which the overlap of shut lips is wholly undone."""
 _EASED_AT = 0.025
 """Aperture from which the rims of the lips have lost the waves of the shut mouth's line."""
-_DROP = 0.45
-"""How far the corners sink with the opening of a rounded mouth."""
+_DROP = 0.08
+"""Share of its opening by which the corners of a rounded mouth sink below the middle of both lips' movement:
+at rest they lie a little higher than the middle of the lips."""
 _MOST_JAW = 1.15
 _CORNER_LIMIT = 1.3
 
@@ -141,6 +142,8 @@ class Rig:
         self._gap_k = (shapes[:, self._middle[0], 1] - shapes[:, self._middle[1], 1]).astype(np.float64)
         self._height_k = (shapes[:, self._ends[0], 1] - shapes[:, self._ends[1], 1]).astype(np.float64)
         self._width_k = (shapes[:, self._corners[1], 0] - shapes[:, self._corners[0], 0]).astype(np.float64)
+        heights = shapes[:, [*self._corners, *self._middle], 1].astype(np.float64)
+        self._sag_k = heights[:, :2].mean(1) - heights[:, 2:].mean(1)
         base = identity.vertices.astype(np.float64)
         self._gap_0 = base[self._middle[0], 1] - base[self._middle[1], 1]
         self._height_0 = base[self._ends[0], 1] - base[self._ends[1], 1]
@@ -286,8 +289,10 @@ class Rig:
         for name in _MOUTH_SHAPES:
             still += value[name] * self._rows[name]
         solved = self._solve_mouth(still, faced, value)
-        sinking = _DROP * rounded(coeffs) * value["aperture"] * (1 - value["close"])
-        solved[self._names["roundDrop"]] += sinking * self._height_0
+        # A rounded mouth opens about its middle: its corners lie there too, not at the upper lip.
+        sinking = max(0.0, float((solved - self._rest_e) @ self._sag_k))
+        sinking += _DROP * value["aperture"] * self._height_0
+        solved[self._names["roundDrop"]] += rounded(coeffs) * sinking * (1 - value["close"])
         ease = max(value["close"], value["labiodental"], min(1.0, value["aperture"] / _EASED_AT))
         return np.concatenate([solved, shut, [ease]]).astype(np.float32)
 
@@ -300,7 +305,7 @@ class Rig:
         hole, at_teeth = rounded(coeffs), float(coeffs[CHANNEL_INDEX["labiodental"]])
         if hole > 0 or at_teeth > 0:
             moved -= self._resting
-            self._hole.close_beside(moved, hole, at_teeth)
+            self._hole.close_beside(moved, hole, at_teeth, float(coeffs[CHANNEL_INDEX["aperture"]]))
             moved += self._resting
         return moved
 

@@ -34,15 +34,17 @@ _LINING = (1.0, 2.5)
 """Depth behind the rims at which the lining begins to keep the head's own movement, and where it does."""
 
 _HOLE, _HOLE_POWER, _HOLE_REACH = (0.1, 0.62), 0.7, (0.8, 2.4)
-"""Half widths of the mouth over which the hole ends, and how roundly; distance from the rims over which
+"""Half widths of the mouth over which a small hole ends, and how roundly; distance from the rims over which
 skin is taken along."""
+_WIDE_HOLE, _WIDENS = (0.2, 0.9), (0.03, 0.12)
+"""The same for a hole opened wide, and the apertures between which the one becomes the other."""
 _AT_TEETH = (0.1, 0.75)
 """The same for the band of teeth above a lower lip that touches them ("f")."""
 _HOLE_SOFTER = 0.15
 """Half widths by which the hole's ends spread with each head unit away from the rims."""
 _ROUND_FROM, _ROUND_AT = 0.25, 0.9
 """Pucker and funnel together from which a mouth counts as rounded, and as wholly."""
-_WIDE = (0.045, 0.1)
+_WIDE = (0.045, 0.15)
 """Apertures between which an opening gets too wide for a hole."""
 
 
@@ -107,24 +109,26 @@ class Hole:
         # Away from the rims the change of the outline is gentler.
         wider = _HOLE_SOFTER * far
         shares = []
-        for begin, end in (_HOLE, _AT_TEETH):
+        for begin, end in (_HOLE, _WIDE_HOLE, _AT_TEETH):
             outward = np.clip((np.abs(place) - begin + wider) / (end - begin + 2 * wider), 0, 1)
             shares.append((1 - (1 - outward**2) ** _HOLE_POWER) * _fading(far, *_HOLE_REACH))
         near = shares[0] > 0
         self._vertices = every[near]
-        self._hole, self._teeth = (np.asarray(share[near], np.float32) for share in shares)
+        self._small, self._wide, self._teeth = (np.asarray(share[near], np.float32) for share in shares)
         self._at = head.mean[every[near], 0]
         self._line_at = [head.mean[line, 0] for line in self._lines]
 
-    def close_beside(self, moved: F32, round_share: float, teeth_share: float) -> None:
+    def close_beside(self, moved: F32, round_share: float, teeth_share: float, aperture: float = 0.0) -> None:
         """Changes `moved` float32 [V, 3], how far the head's points have left rest, in place.
 
         `round_share` 0..1: how far the lips form a hole (`rounded`); `teeth_share` 0..1: how far the lower
-        lip lies at the upper teeth, which then show in the middle alone.
+        lip lies at the upper teeth, which then show in the middle alone. A hole that opens grows both ways.
         """
         if round_share <= 0 and teeth_share <= 0:
             return
-        share = 1 - (1 - round_share * self._hole) * (1 - teeth_share * self._teeth)
+        wide = np.float32(np.clip((aperture - _WIDENS[0]) / (_WIDENS[1] - _WIDENS[0]), 0, 1))
+        hole = self._small + wide * (self._wide - self._small)
+        share = 1 - (1 - round_share * hole) * (1 - teeth_share * self._teeth)
         both = [
             np.interp(self._at, at, moved[line, 1])
             for at, line in zip(self._line_at, self._lines, strict=True)

@@ -86,6 +86,23 @@ def test_beside_the_hole_both_lips_move_alike_and_in_its_middle_as_they_did(
     np.testing.assert_array_equal(moved[:, [0, 2]], opened[:, [0, 2]])
 
 
+def test_a_hole_that_opens_grows_to_the_sides_too() -> None:
+    head, mouth = load_head(), gaps()[0]
+    opened = 0.6 * head.expression[head.expression_index("jawOpen")].copy()
+    beside = 0.6 * float(head.mean[head.landmarks[291], 0])
+    apart = []
+    for aperture in (0.02, 0.05, 0.08, 0.12):
+        moved = opened.copy()
+        Hole(head, mouth).close_beside(moved, 1.0, 0.0, aperture)
+        sides = [
+            np.interp(beside, head.mean[rim.line, 0], moved[rim.line, 1])
+            for rim in (mouth.upper, mouth.lower)
+        ]
+        apart.append(float(sides[0] - sides[1]))
+    assert (np.diff(apart) > 0.1 * (apart[-1] - apart[0])).all()
+    assert apart[-1] > 2 * apart[0]
+
+
 def test_lips_that_neither_round_nor_touch_the_teeth_are_left_alone() -> None:
     head = load_head()
     opened = 0.6 * head.expression[head.expression_index("jawOpen")].copy()
@@ -123,3 +140,17 @@ def test_the_corners_sink_with_a_rounded_opening(identity: Identity, coeffs: Mak
 
     shut, hole = height(pucker=0.8, funnel=0.4), height(pucker=0.8, funnel=0.4, aperture=0.045)
     assert hole < shut - 0.1
+
+
+@pytest.mark.parametrize("jaw", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize("aperture", [0.02, 0.045, 0.08])
+def test_the_corners_of_a_rounded_mouth_lie_beside_the_middle_of_its_opening(
+    identity: Identity, coeffs: Make, aperture: float, jaw: float
+) -> None:
+    """However far the jaw has taken them along already: lower, and the mouth would frown."""
+    rig, points = Rig(load_head(), identity), load_head().landmarks
+    change = rig.weights(coeffs(pucker=0.9, funnel=0.4, aperture=aperture, jaw=jaw)) - rig.rest
+    height = {i: float(change @ rig.basis[:, points[i], 1]) for i in (13, 14, 61, 291)}
+    opened = height[13] - height[14]
+    below = (height[13] + height[14]) / 2 - (height[61] + height[291]) / 2
+    assert -0.02 * opened < below < 0.15 * opened

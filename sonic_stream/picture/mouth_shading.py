@@ -195,7 +195,8 @@ def shade(
                     if kind == TEETH_LOWER:
                         edge, root = 0.6 * edge, 0.4 + 0.6 * root
                     shape = 1.0 - 0.45 * drawn * gap * gap
-                    light *= math.exp(-0.28 * (wa * arch[a] + wb * arch[b] + wc * arch[c]))
+                    back = wa * arch[a] + wb * arch[b] + wc * arch[c]
+                    light *= math.exp(-0.28 * back - (0.14 if kind == TEETH_LOWER else 0.04) * back * back)
                     if kind == TEETH_LOWER:  # slivers of them over the lip look like crumbs
                         light *= 0.8 * (1.0 - 0.5 * edge)
                     else:

@@ -135,7 +135,7 @@ class FaceDecoder:
                 settled = True
             lay_change(picture, change, ask.patch.matrix, ask.amount)
         if settling is not None and not settled:
-            settling.forget()
+            settling.rest(MOUTH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,25 @@ def test_a_large_change_comes_at_once() -> None:
     np.testing.assert_allclose(shown, WHOLE, atol=1e-3)
 
 
+def test_after_rest_a_shade_comes_up_over_some_pictures() -> None:
+    settling = Settling()
+    settling.settled(patch(), flat(20), TRIANGLES)
+    settling.rest(MOUTH)
+    beside = skin_of(settling.branch().settled(patch(), flat(20), TRIANGLES))
+    values = [float(skin_of(settling.settled(patch(), flat(20), TRIANGLES)).mean()) for _ in range(12)]
+    assert beside.mean() == pytest.approx(values[0])
+    assert PACE * (20 - UNSEEN) <= values[0] < 10, "neither what was shown before the rest nor all at once"
+    assert (np.diff(values) >= 0).all() and values[-1] > 20 - UNSEEN - 0.5
+
+
+def test_a_deep_shade_that_comes_and_goes_is_evened() -> None:
+    settling = Settling()
+    asked = [flat(12.5 + 12.5 * float(np.sin(0.65 * k))) for k in range(60)]
+    shown = [float(skin_of(settling.settled(patch(), one, TRIANGLES)).mean()) for one in asked]
+    wanted = [float(one.mean()) for one in asked]
+    assert np.abs(np.diff(shown, 2)).mean() < 0.7 * np.abs(np.diff(wanted, 2)).mean()
+
+
 def test_a_trembling_request_trembles_less() -> None:
     rng, settling = np.random.default_rng(0), Settling()
     asked = [flat(10 + float(rng.normal(0, 1.5))) for _ in range(40)]

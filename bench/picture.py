@@ -1,6 +1,7 @@
 """Measures the picture: does a tracker see what was asked for, is it sharp, is it still, what does it cost.
 
     python -m bench.picture [PORTRAIT...] [--motion FILE] [--pictures 150] [--steps 0] [--pairs DIR]
+                            [--without-costs]
 
 Each portrait is driven by the motion (a stored motion file, or by default speech-like curves from a fixed
 seed), painted at 512 and tracked again. The last line is JSON. What cannot be measured is null.
@@ -114,7 +115,7 @@ def measure(identity: Identity, motion: F32, tracker: FaceTracker, steps: int = 
     mouth, last, restless = region(identity.landmarks, size), [], []
     rest = painter.paint(np.zeros(len(CHANNELS), np.float32))
     rest_face = tracker.refine(rest, first) or first
-    rest_lids, (_, rest_width) = lids_of(rest_face.points), lips_of(rest_face.points)
+    rest_lids, (rest_gap, rest_width) = lids_of(rest_face.points), lips_of(rest_face.points)
     eyes_over_face = float(
         np.linalg.norm(rest_face.points[263, :2] - rest_face.points[33, :2]) / _face_height(rest_face.points)
     )
@@ -135,13 +136,13 @@ def measure(identity: Identity, motion: F32, tracker: FaceTracker, steps: int = 
         gap, width = lips_of(face.points)
         blink = (coeffs[names["blink_left"]] + coeffs[names["blink_right"]]) / 2
         aperture = coeffs[names["aperture"]] * (1 - coeffs[names["close"]])
-        asked.append((aperture, coeffs[names["width"]], blink))
+        asked.append((aperture, coeffs[names["width"]], blink, coeffs[names["close"]]))
         seen.append((gap, (width - rest_width) * eyes_over_face, 1 - lids_of(face.points) / rest_lids))
         sharp.append(_gradient(image, _mouth_mask(face.points, size)))
     a, s = np.array(asked, np.float32), np.array(seen, np.float32)
     lip_r, lip_slope = _correlation(a[:, 0], s[:, 0])
     width_r, width_slope = _correlation(a[:, 1], s[:, 1])
-    shut = a[:, 0] < 1e-4
+    shut, pressed = a[:, 0] < 1e-4, a[:, 3] > 0.95
     return {
         "lip_r": lip_r,
         "lip_slope": lip_slope,
@@ -150,6 +151,8 @@ def measure(identity: Identity, motion: F32, tracker: FaceTracker, steps: int = 
         "lid_r": _correlation(a[:, 2], s[:, 2])[0] if identity.lids_fit else float("nan"),
         "lid_shut": float(s[a[:, 2] > 0.95, 2].mean()) if (a[:, 2] > 0.95).any() else float("nan"),
         "closed_gap": float(s[shut, 0].mean()) if shut.any() else float("nan"),
+        "rest_gap": rest_gap,
+        "pressed_gap": float(s[pressed, 0].mean()) if pressed.any() else float("nan"),
         "sharpness_ratio": float(np.mean(sharp) / own_sharpness),
         "flicker": float(np.mean(restless)) if restless else float("nan"),
         "outside_change": max(still, default=0.0),
@@ -203,6 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pictures", type=int, default=150)
     parser.add_argument("--steps", type=int, default=0, help="steps of the decoder; 0 is geometry alone")
     parser.add_argument("--pairs", type=Path, help="shards of sonic_stream.train.heads: pairs held back")
+    parser.add_argument("--without-costs", action="store_true", help="leave out what a picture costs")
     chosen = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     motion = _stored(chosen.motion) if chosen.motion else speech_like(chosen.pictures)
@@ -220,9 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{'mean':28}" + "".join(f"{mean[key]:17.3f}" for key in keys))
     data = chosen.portraits[0].read_bytes()
     costs = {
-        f"core_ms_{size}": round(
-            cost_ms(identify(data, PortraitSettings(min_resolution=size)), motion, chosen.steps), 2
-        )
+        f"core_ms_{size}": None
+        if chosen.without_costs
+        else round(cost_ms(identify(data, PortraitSettings(min_resolution=size)), motion, chosen.steps), 2)
         for size in SIZES
     }
     print(costs)

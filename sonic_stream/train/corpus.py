@@ -6,6 +6,7 @@
     python -m sonic_stream.train.corpus --out DIR --part still --hours 1.5
     python -m sonic_stream.train.corpus --out DIR --part recorded --recordings FOLDER
     python -m sonic_stream.train.corpus --out DIR --part festival --hours 2
+    python -m sonic_stream.train.corpus --out DIR --part rhvoice --hours 4
     python -m sonic_stream.train.corpus --out DIR --part revoiced --hours 4 --recordings FOLDER
 
 Parts are independent and may run side by side. A shard is `NAME.mel.npy` (float16 [frames, MELS]) and
@@ -33,7 +34,7 @@ from scipy.signal import butter, fftconvolve, sosfilt
 from sonic_stream.errors import BadInputError
 from sonic_stream.motion.features import FRAMES_PER_HOP, LogMel
 from sonic_stream.timebase import HOP_SAMPLES, MODEL_RATE_HZ
-from sonic_stream.train import festival, revoicing, sentences, singing, speech
+from sonic_stream.train import festival, revoicing, rhvoice, sentences, singing, speech
 from sonic_stream.train.negatives import Rng, coloured_noise, crowd, still_sound
 from sonic_stream.train.phones import SILENCE, Segment, arpabet, spread
 from sonic_stream.train.speech import Utterance
@@ -211,7 +212,7 @@ class Shard:
         )
 
 
-PARTS = ("espeak", "flite", "festival", "sung", "revoiced", "still", "recorded")
+PARTS = ("espeak", "flite", "festival", "rhvoice", "sung", "revoiced", "still", "recorded")
 
 
 def build(part: str, out: Path, hours: float, seed: int, recordings: Path | None = None) -> float:
@@ -227,6 +228,7 @@ def build(part: str, out: Path, hours: float, seed: int, recordings: Path | None
             "flite": speech.flite,
             "sung": choir,
             "festival": partial(festival.in_turn, list(festival.TRAINED)),
+            "rhvoice": rhvoice.speech,
             "still": still,
         }
         source = makers[part](seed)

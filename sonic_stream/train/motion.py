@@ -35,13 +35,15 @@ from sonic_stream.train.targets import UNITS, Targets, targets
 from sonic_stream.types import F32, MOUTH_CHANNELS
 
 SHARES = {
-    "espeak": 0.24,
-    "festival": 0.12,
-    "flite": 0.09,
-    "revoiced": 0.22,
-    "sung": 0.04,
-    "recorded": 0.20,
-    "still": 0.09,
+    "espeak": 0.17,
+    "festival": 0.10,
+    "flite": 0.07,
+    "rhvoice": 0.13,
+    "pico": 0.08,
+    "revoiced": 0.17,
+    "sung": 0.03,
+    "recorded": 0.17,
+    "still": 0.08,
 }
 """How often an utterance of each part is drawn (by length within the part)."""
 

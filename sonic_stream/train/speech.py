@@ -40,6 +40,8 @@ ESPEAK_RETRIEVE = 1
 ESPEAK_PHONEME_EVENTS_IPA = 1 | 2
 ESPEAK_PHONEME = 7
 ESPEAK_RATE, ESPEAK_PITCH, ESPEAK_RANGE = 1, 3, 4
+ESPEAK_TEXT_IN_IPA = 2 | ord("_") << 8
+"""Ask for IPA with a line between phonemes."""
 
 ESPEAK_VARIANTS = """
     Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario
@@ -163,6 +165,18 @@ class Espeak:
         return _utterance(
             np.asarray(samples, np.float32), self.rate_hz, join_stop_gaps(segments), "espeak:" + voice
         )
+
+    def phonemes(self, text: str, language: str) -> list[str]:
+        """How `text` is read, clause by clause: IPA, `_` between phonemes, spaces between words."""
+        if self._library.espeak_SetVoiceByName(language.encode()) != 0:
+            return []
+        read = self._library.espeak_TextToPhonemes
+        read.restype = ctypes.c_char_p
+        left, clauses = ctypes.c_char_p(text.encode()), []
+        while left.value:
+            clause: bytes | None = read(ctypes.byref(left), ESPEAK_TEXT_IS_UTF8, ESPEAK_TEXT_IN_IPA)
+            clauses.append((clause or b"").decode("utf-8", "ignore"))
+        return clauses
 
 
 @lru_cache(maxsize=1)

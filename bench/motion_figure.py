@@ -28,7 +28,7 @@ from sonic_stream.train.corpus import merge_silence
 from sonic_stream.train.phones import CLASSES, SILENCE, Segment
 from sonic_stream.train.speech import espeak_library
 from sonic_stream.train.targets import targets
-from sonic_stream.types import F32
+from sonic_stream.types import CHANNEL_INDEX, F32
 
 WORDS = "Mama, papa, father, we, you, shoe."
 CLIPS = ("grid_bgau1a", "german_news", "interview")
@@ -61,12 +61,13 @@ def words(animator: Animator, axes: list[Any]) -> None:
     for s in segments:
         if s.phone != SILENCE:
             axes[0].text((s.start_s + s.end_s) / 2, 82, CLASSES[s.phone], ha="center", fontsize=7)
-    pucker = want.curves[:, PUCKER]
+    pucker, jaw = want.curves[:, PUCKER], want.curves[:, CHANNEL_INDEX["jaw"]]
+    width = width_of(want.curves[:, WIDTH], pucker, jaw) * (want.events[:, 2] > 0)
     rows = [
         ("gap", gap_of(want.curves[:, APERTURE], pucker), coeffs[:, APERTURE]),
         ("lips pressed", want.curves[:, CLOSE], coeffs[:, CLOSE]),
         ("rounding", pucker, coeffs[:, PUCKER]),
-        ("width", width_of(want.curves[:, WIDTH], pucker) * (want.events[:, 2] > 0), coeffs[:, WIDTH]),
+        ("width", width, coeffs[:, WIDTH]),
     ]
     for axis, (name, wanted, shown) in zip(axes[1:], rows, strict=True):
         axis.plot(t[: len(wanted)], wanted, color="0.6", label="wanted")

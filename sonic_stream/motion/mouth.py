@@ -11,13 +11,13 @@ import numpy as np
 from sonic_stream.types import F32, MOUTH_CHANNELS
 
 AT = {name: i for i, name in enumerate(MOUTH_CHANNELS)}
-APERTURE, CLOSE, TOUCH, PUCKER, WIDTH = (
-    AT[c] for c in ("aperture", "close", "labiodental", "pucker", "width")
+APERTURE, CLOSE, TOUCH, PUCKER, JAW, WIDTH = (
+    AT[c] for c in ("aperture", "close", "labiodental", "pucker", "jaw", "width")
 )
 
-# What the network gives is an expectation, and expectations lie closer together than lips do. These five
+# What the network gives is an expectation, and expectations lie closer together than lips do. These six
 # constants bring them to the spread of measured lips; rounding also narrows gap and width more than the
-# fitted targets say.
+# fitted targets say, and a jaw that drops narrows the mouth.
 GAP_GAIN = 1.9
 GAP_REST = 0.015
 """Expected gap that is shown as none, face heights."""
@@ -25,7 +25,7 @@ GAP_ROUNDING = 0.01
 """Face heights that full rounding takes from the gap, before the gain."""
 LEAST_GAP = 0.15
 """Share of the expected gap that always stays open: only a closure shuts."""
-WIDTH_GAIN, WIDTH_ROUNDING = 2.0, 0.045
+WIDTH_GAIN, WIDTH_ROUNDING, WIDTH_JAW = 1.8, 0.045, 0.012
 
 SPREADS = {
     "jaw": (0.28, 1.1),
@@ -56,9 +56,9 @@ def gap_of(expected: F32, pucker: F32) -> F32:
     return np.asarray(np.maximum(shown, LEAST_GAP * expected), np.float32)
 
 
-def width_of(expected: F32, pucker: F32) -> F32:
-    """The change of width to show, face heights."""
-    return np.asarray(WIDTH_GAIN * (expected - WIDTH_ROUNDING * pucker), np.float32)
+def width_of(expected: F32, pucker: F32, jaw: F32) -> F32:
+    """The change of width to show, face heights, for the expected one, rounding and drop of the jaw."""
+    return np.asarray(WIDTH_GAIN * (expected - WIDTH_ROUNDING * pucker - WIDTH_JAW * jaw), np.float32)
 
 
 def _ramp(x: float, low: float, high: float) -> float:
@@ -78,7 +78,7 @@ class Mouth:
         mouth = np.nan_to_num(curves) * self._units
         pucker = np.clip(mouth[PUCKER], 0, 1)
         mouth[APERTURE] = gap_of(mouth[APERTURE], pucker)
-        mouth[WIDTH] = width_of(mouth[WIDTH], pucker)
+        mouth[WIDTH] = width_of(mouth[WIDTH], pucker, np.clip(mouth[JAW], 0, 1))
         mouth[SPREAD_AT] = SPREAD_MEAN + SPREAD_GAIN * (mouth[SPREAD_AT] - SPREAD_MEAN)
         mouth = np.clip(mouth, self._least, LARGEST)
         shut = _ramp(closed, SHUT_FROM, SHUT_AT)

@@ -16,8 +16,12 @@ DB = np.log(10) / 10
 """One decibel of power, in natural-log units."""
 
 BANDS = np.arange(MELS)
-TRACT = (0.76, 1.16)
-"""Longer than the speaker's own vocal tract by a factor in between; 0.76 makes a small child's."""
+TRACT = (0.74, 1.16)
+"""Longer than the speaker's own vocal tract by a factor in between; 0.74 makes a small child's."""
+OTHER_THROAT = 0.6
+"""Share of crops said by another throat."""
+FLATTER, CONTRAST = 0.35, (0.75, 1.15)
+"""Share of crops whose loud and soft parts are moved together or apart, and by which factor."""
 CLEAN_SHARE = 0.3
 """Crops that only another throat and another microphone have changed: most live voices are like that."""
 
@@ -40,6 +44,12 @@ def vocal_tract(mel: F32, rng: np.random.Generator) -> F32:
     share = (position - low).astype(np.float32)
     shifted: F32 = mel[:, low] * (1 - share) + mel[:, np.minimum(low + 1, MELS - 1)] * share
     return shifted
+
+
+def flatter(mel: F32, rng: np.random.Generator) -> F32:
+    """Levels nearer to the loudest one, or further away: compressors, soft and sharp engines."""
+    top = mel.max()
+    return np.asarray(top + np.float32(rng.uniform(*CONTRAST)) * (mel - top), np.float32)
 
 
 def noisy(mel: F32, rng: np.random.Generator) -> F32:
@@ -73,8 +83,10 @@ def degrade(mel_BFM: F32, still_BFM: F32, rng: np.random.Generator) -> F32:
     out = np.empty_like(mel_BFM)
     for b, clean in enumerate(mel_BFM):
         mel = clean
-        if rng.random() < 0.5:
+        if rng.random() < OTHER_THROAT:
             mel = vocal_tract(mel, rng)
+        if rng.random() < FLATTER:
+            mel = flatter(mel, rng)
         mel = mel + _curve(rng, 1.6, 4) + np.float32(rng.normal(-1.0, 2.3))
         if rng.random() < CLEAN_SHARE:
             out[b] = np.maximum(mel, LOG_FLOOR)

@@ -29,19 +29,25 @@ LABEL: Final = re.compile(r"(\d+) (\d+) [^-]+-([^+]+)\+")
 
 
 LIPS: Final = ("p", "b", "m")
+TONGUE_TIP: Final = ("t", "d", "n", "r", "s", "z", "ch", "j")
 
 
 def as_sounded(names: list[str]) -> list[str]:
-    """The closed half `cl` of a long consonant is that consonant; N is m before p, b and m (not `pau`)."""
+    """The closed half `cl` of a long consonant is that consonant; N takes the place of what follows.
+
+    N is m before p, b and m, n before sounds of the tongue's tip, else a nasal further back.
+    """
     sounded = list(names)
     for i in reversed(range(len(names) - 1)):
         after = sounded[i + 1]
-        if after in ("pau", "sil"):
+        if after in ("pau", "sil"):  # begin with p and s, but sound like neither
             continue
         if names[i] == "cl":
             sounded[i] = after
         elif names[i] == "N" and after.startswith(LIPS):
             sounded[i] = "m"
+        elif names[i] == "N" and after.startswith(TONGUE_TIP):
+            sounded[i] = "n"
     return sounded
 
 

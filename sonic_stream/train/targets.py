@@ -45,7 +45,8 @@ SETTLE_S = 0.11
 WAKE_S = 0.09
 """The mouth leaves rest so long before the first sound."""
 
-# Target, dominance, anticipation and carry-over rate (1/s) of aperture, then of width.
+# Target, dominance, anticipation and carry-over rate (1/s) of aperture, then of width. AX, II, UE, OE, BV and
+# XI are not among the measured sounds: their gaps are like those of fitted neighbours (XI: S and SH, BV: W).
 LIPS: dict[str, tuple[tuple[float, float, float, float], tuple[float, float, float, float]]] = {
     "AA": ((0.585, 1.50, 18.2, 21.2), (0.050, 0.88, 26.1, 19.3)),
     "AE": ((0.695, 0.80, 10.5, 19.7), (0.379, 0.97, 15.9, 16.4)),
@@ -66,12 +67,12 @@ LIPS: dict[str, tuple[tuple[float, float, float, float], tuple[float, float, flo
     "P": ((0.196, 6.79, 39.3, 41.0), (-0.179, 0.76, 13.5, 18.9)),
     "W": ((0.175, 2.50, 27.6, 30.6), (-0.658, 1.65, 9.0, 9.2)),
     "F": ((0.202, 3.43, 45.9, 24.8), (0.183, 0.64, 24.5, 18.5)),
-    "BV": ((0.080, 2.00, 24.0, 22.0), (-0.100, 0.40, 22.0, 20.0)),
+    "BV": ((0.175, 2.00, 24.0, 22.0), (-0.100, 0.40, 22.0, 20.0)),
     "TH": ((0.249, 1.03, 26.4, 23.7), (0.114, 0.75, 23.0, 22.3)),
     "D": ((0.266, 0.55, 21.3, 21.5), (0.130, 0.35, 25.3, 17.6)),
     "S": ((0.359, 1.52, 7.3, 30.4), (0.173, 1.28, 22.5, 12.3)),
     "SH": ((0.348, 1.30, 23.8, 22.4), (-0.280, 1.57, 12.8, 14.0)),
-    "XI": ((0.220, 1.60, 24.0, 22.0), (0.100, 0.80, 22.0, 20.0)),
+    "XI": ((0.350, 1.60, 24.0, 22.0), (0.100, 0.80, 22.0, 20.0)),
     "L": ((0.292, 0.87, 18.6, 20.9), (-0.214, 0.29, 21.0, 18.3)),
     "R": ((0.173, 1.18, 22.7, 21.5), (-0.311, 1.61, 4.2, 13.6)),
     "K": ((0.382, 0.37, 23.3, 19.7), (0.308, 0.22, 21.6, 19.9)),

@@ -86,6 +86,8 @@ def test_a_trace_of_open_jtalk_is_read() -> None:
 def test_japanese_lips_shut_for_the_first_half_of_long_and_nasal_ones() -> None:
     assert open_jtalk.as_sounded(["n", "i", "cl", "p", "o", "N"]) == ["n", "i", "p", "p", "o", "N"]
     assert open_jtalk.as_sounded(["sh", "i", "N", "b", "u", "N"]) == ["sh", "i", "m", "b", "u", "N"]
+    assert open_jtalk.as_sounded(["h", "o", "N", "t", "o", "N", "k", "a"])[2:6] == ["n", "t", "o", "N"]
+    assert open_jtalk.as_sounded(["s", "a", "N", "sil"])[2] == "N"
     assert open_jtalk.as_sounded(["k", "a", "cl", "pau"]) == ["k", "a", "cl", "pau"]
     assert open_jtalk.as_sounded(["h", "o", "N", "pau", "p", "a"]) == ["h", "o", "N", "pau", "p", "a"]
 

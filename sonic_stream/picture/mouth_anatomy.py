@@ -29,6 +29,8 @@ _ROOT_RISE = 1.2
 _WIDEN_UNITS = 0.03
 _WIDENED_AT = (0.0, 0.3, 0.8, 1.3), (1.0, 1.2, 1.2, 0.4)
 """Share of it by height over the biting edge in crowns: less at edge and root, where neighbours part."""
+_LOWERED_UNITS = 0.12
+"""Lower teeth stand so much lower than in the mean head, or their tips would be crumbs on a half open lip."""
 _FRONT_WITHIN = 0.8
 """Off the middle, head units."""
 _FACES = 6
@@ -120,6 +122,8 @@ def _tooth_row(head: Head, part: str, up: float, fields: dict[str, F32]) -> None
         thing[tooth] = i
         arch[tooth] = max(0.0, centres[:, 2].max() - centres[i, 2])
         widening[tooth] = (_WIDEN_UNITS * side * np.interp(crown, *_WIDENED_AT))[:, None] * along
+        if up < 0:
+            widening[tooth, 1] -= _LOWERED_UNITS
         lean = np.clip(0.45 - crown, -0.5, 0.45) * 0.9
         rounded = np.sin(side * 0.75)[:, None] * along + np.cos(side * 0.75)[:, None] * outward
         rounded[:, 1] = -up * lean

@@ -43,7 +43,7 @@ SHARES = {
     "revoiced": 0.17,
     "sung": 0.03,
     "recorded": 0.17,
-    "still": 0.08,
+    "still": 0.14,
 }
 """How often an utterance of each part is drawn (by length within the part)."""
 

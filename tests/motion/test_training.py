@@ -11,7 +11,7 @@ from sonic_stream.motion.features import LOG_FLOOR, MELS
 from sonic_stream.motion.model import NetConfig
 from sonic_stream.motion.weights import load_net, notes_of
 from sonic_stream.timebase import MODEL_RATE_HZ
-from sonic_stream.train.augment import degrade
+from sonic_stream.train.augment import CONTRAST, degrade, flatter
 from sonic_stream.train.corpus import Shard, merge_silence, rooms_and_wires, surrounded
 from sonic_stream.train.motion import Recipe, Sampler, load_part, train
 from sonic_stream.train.negatives import KINDS, still_sound
@@ -161,3 +161,16 @@ def test_a_voice_nobody_has_is_no_utterance() -> None:
     from sonic_stream.train.speech import espeak_library
 
     assert espeak_library().say("hello there", "no-such-language") is None
+
+
+def test_levels_move_about_the_loudest() -> None:
+    """Soft parts come nearer or go away by one factor; the loudest stays."""
+    mel = np.random.default_rng(0).normal(-5, 3, (40, 80)).astype(np.float32)
+    factors = []
+    for seed in range(20):
+        moved = flatter(mel, np.random.default_rng(seed))
+        below, was = moved - mel.max(), mel - mel.max()
+        assert moved.max() == pytest.approx(mel.max(), abs=1e-5)
+        factors.append(float((below * was).sum() / (was * was).sum()))
+        np.testing.assert_allclose(below, factors[-1] * was, atol=1e-3)
+    assert CONTRAST[0] <= min(factors) < 0.9 and 1.0 < max(factors) <= CONTRAST[1]

@@ -7,6 +7,7 @@
     python -m sonic_stream.train.corpus --out DIR --part recorded --recordings FOLDER
     python -m sonic_stream.train.corpus --out DIR --part festival --hours 2
     python -m sonic_stream.train.corpus --out DIR --part rhvoice --hours 4
+    python -m sonic_stream.train.corpus --out DIR --part pico --hours 4 --pico FOLDER
     python -m sonic_stream.train.corpus --out DIR --part revoiced --hours 4 --recordings FOLDER
 
 Parts are independent and may run side by side. A shard is `NAME.mel.npy` (float16 [frames, MELS]) and
@@ -34,7 +35,7 @@ from scipy.signal import butter, fftconvolve, sosfilt
 from sonic_stream.errors import BadInputError
 from sonic_stream.motion.features import FRAMES_PER_HOP, LogMel
 from sonic_stream.timebase import HOP_SAMPLES, MODEL_RATE_HZ
-from sonic_stream.train import festival, revoicing, rhvoice, sentences, singing, speech
+from sonic_stream.train import festival, pico, revoicing, rhvoice, sentences, singing, speech
 from sonic_stream.train.negatives import Rng, coloured_noise, crowd, still_sound
 from sonic_stream.train.phones import SILENCE, Segment, arpabet, spread
 from sonic_stream.train.speech import Utterance
@@ -212,16 +213,27 @@ class Shard:
         )
 
 
-PARTS = ("espeak", "flite", "festival", "rhvoice", "sung", "revoiced", "still", "recorded")
+PARTS = ("espeak", "flite", "festival", "rhvoice", "pico", "sung", "revoiced", "still", "recorded")
 
 
-def build(part: str, out: Path, hours: float, seed: int, recordings: Path | None = None) -> float:
+def build(
+    part: str,
+    out: Path,
+    hours: float,
+    seed: int,
+    recordings: Path | None = None,
+    pico_sources: Path | None = None,
+) -> float:
     """Makes one part's shard and gives its length in hours."""
     rng = np.random.default_rng(seed)
     if part in ("recorded", "revoiced"):
         if recordings is None:
             raise BadInputError(f"The part '{part}' needs --recordings FOLDER.")
         source = recorded(recordings) if part == "recorded" else others(recordings, seed)
+    elif part == "pico":
+        if pico_sources is None:
+            raise BadInputError("The part 'pico' needs --pico FOLDER, ttspico's unpacked source.")
+        source = pico.in_turn(pico_sources, seed)
     else:
         makers: dict[str, Callable[[int], Iterator[Utterance]]] = {
             "espeak": mixed_languages,
@@ -255,9 +267,10 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--recordings", type=Path)
+    parser.add_argument("--pico", type=Path, metavar="FOLDER", help="ttspico's unpacked source")
     a = parser.parse_args()
     torch.set_num_threads(1)
-    build(a.part, a.out, a.hours, a.seed, a.recordings)
+    build(a.part, a.out, a.hours, a.seed, a.recordings, a.pico)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ VOICES: Final = {
     "fr-FR": Voice(
         "fr",
         """
-        ? ? ø œ œ ? œ ɛ ? ɥ ɲ ŋ ɔ ? ʁ ʃ ʒ a ? b d e f ɡ i j k l m n o p s t u v w y z œ ɛ ɔ ɑ ? ? ? _
+        ? ? ø œ œ œ œ ɛ ? ɥ ɲ ŋ ɔ ? ʁ ʃ ʒ a ? b d e f ɡ i j k l m n o p s t u v w y z œ ɛ ɔ ɑ ? ? ? _
         ( ( a ɛ i ɑ
         """,
         0.03,

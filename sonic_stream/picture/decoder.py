@@ -22,6 +22,7 @@ import torch
 
 from sonic_stream.errors import BadInputError, MissingPieceError
 from sonic_stream.picture.decoder_backends import Choice, choose
+from sonic_stream.picture.decoder_fine import ROUNDED, Fine
 from sonic_stream.picture.decoder_net import MAX_STEPS, tone_of
 from sonic_stream.picture.decoder_patch import EYE_LEFT, EYE_RIGHT, MOUTH, Patch
 from sonic_stream.picture.decoder_scene import Scene, Watch
@@ -34,6 +35,9 @@ _FAST = {"nsz", "arcp", "contract", "reassoc"}
 _TRUSTED, _FOREIGN = 0.05, 0.16
 """Change of the untouched portrait (mean over its contrast): up to here full trust, from here none."""
 _LEAST_AMOUNT = 0.02
+_ROUNDED_AWAY, _MOST_RESTORED = 0.55, 0.499
+"""How far a pixel may lie from what it was rounded from, and how much of that is restored: less than a half,
+so that where nothing is laid on nothing changes."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,8 @@ class Ask:
     tone: F32
     amount: float = 1.0
     """How much of the answer is laid on, 0..1."""
+    fine: Fine = ROUNDED
+    """The picture beneath it before it was rounded."""
 
 
 class Decoder:
@@ -118,7 +124,8 @@ class FaceDecoder:
             amount = activity * self.trust[region]
             if amount >= _LEAST_AMOUNT:
                 patch = self._watch.look(picture, scene, region, activity)
-                found.append(Ask(patch, self._tone[region], amount))
+                fine = ROUNDED if scene.sampled is None else scene.sampled.beneath(patch)
+                found.append(Ask(patch, self._tone[region], amount, fine))
         return found
 
     def lay(
@@ -130,10 +137,11 @@ class FaceDecoder:
         for ask, change in zip(asks, changes, strict=True):
             if change is None:
                 continue
+            amount = ask.amount
             if settling is not None and ask.patch.region == MOUTH:
-                change = settling.settled(ask.patch, change, self._watch.frames[MOUTH].triangles)
-                settled = True
-            lay_change(picture, change, ask.patch.matrix, ask.amount)
+                triangles = self._watch.frames[MOUTH].triangles
+                change, amount, settled = settling.settled(ask.patch, change, triangles, amount), 1.0, True
+            lay_change(picture, change, ask.patch.matrix, amount, *ask.fine)
         if settling is not None and not settled:
             settling.rest(MOUTH)
 
@@ -163,8 +171,14 @@ def mend(decoder: Decoder | None, drafts: Sequence[Draft]) -> None:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
-def lay_change(picture: U8, change: F32, matrix: F32, amount: float) -> None:
-    """Adds `amount` of a patch's `change` [3, h, w] to the picture that `matrix` lays it on, in place."""
+def lay_change(
+    picture: U8, change: F32, matrix: F32, amount: float, fine: F32, fine_x: int, fine_y: int
+) -> None:
+    """Adds `amount` of a patch's `change` [3, h, w] to the picture that `matrix` lays it on, in place.
+
+    `fine` [H, W, 3] is the picture from column `fine_x` and row `fine_y` on before it was rounded; where a
+    pixel is not what `fine` rounds to, something else was painted over it, and the pixel is taken as it is.
+    """
     height, width = change.shape[1:]
     a, b, c = matrix[0, 0], matrix[0, 1], matrix[0, 2]
     d, e, f = matrix[1, 0], matrix[1, 1], matrix[1, 2]
@@ -181,10 +195,16 @@ def lay_change(picture: U8, change: F32, matrix: F32, amount: float) -> None:
                 continue
             i, j = min(int(v), height - 2), min(int(u), width - 2)
             fv, fu = v - i, u - j
+            known = 0 <= y - fine_y < fine.shape[0] and 0 <= x - fine_x < fine.shape[1]
             for k in range(3):
                 upper = change[k, i, j] + fu * (change[k, i, j + 1] - change[k, i, j])
                 lower = change[k, i + 1, j] + fu * (change[k, i + 1, j + 1] - change[k, i + 1, j])
-                value = picture[y, x, k] + amount * (upper + fv * (lower - upper)) + 0.5
+                value = np.float32(picture[y, x, k])
+                if known:
+                    lost = fine[y - fine_y, x - fine_x, k] - value
+                    if abs(lost) <= _ROUNDED_AWAY:
+                        value += min(_MOST_RESTORED, max(-_MOST_RESTORED, lost))
+                value += amount * (upper + fv * (lower - upper)) + 0.5
                 picture[y, x, k] = np.uint8(min(255.0, max(0.0, value)))
 
 

@@ -91,15 +91,14 @@ class Frame:
         width, height = SIZES[self.region]
         matrix = self.matrix(pose)
         inputs = np.empty((height, width, MAPS), np.uint8)
-        inputs[..., :3] = cut(picture, matrix, (width, height))
+        cv2.mixChannels([cut(picture, matrix, (width, height))], [inputs], [0, 0, 1, 1, 2, 2])
         draw_rims(slit.top, slit.bottom, slit.first, matrix, inputs)
         normals = _normals(vertices, self.triangles)
         towards = self.light @ (pose.rotation * np.array([[1], [-1], [1]], np.float32))
         change = np.maximum(normals @ towards, 0) - self.lit
         shade = np.zeros((height, width, 1), np.float32)
         depth = np.full((height, width), raster.FAR, np.float32)
-        points = placed.copy()
-        points[:, :2] = (placed[:, :2] - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+        points = _in_patch(placed, matrix)
         values = np.ascontiguousarray(change[:, None], np.float32)
         raster.draw_mesh(points, self.triangles, values, 1.0, 0.0, 0.0, depth, shade)
         np.clip(128.5 + 127 * shade[..., 0], 0, 255, out=shade[..., 0])
@@ -202,6 +201,21 @@ def draw_rims(top: F32, bottom: F32, first: int, matrix: F32, inputs: U8) -> Non
             inputs[y, x, 3] = np.uint8(255 * cover + 0.5)
             inputs[y, x, 4] = np.uint8(min(max(128.5 + RIM_STEP * upper, 0.0), 255.0))
             inputs[y, x, 5] = np.uint8(min(max(128.5 + RIM_STEP * lower, 0.0), 255.0))
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def _in_patch(placed: F32, matrix: F32) -> F32:
+    """Points [V, 3] of the picture in the patch that `matrix` lays on it; nearness stays."""
+    a, b, c = matrix[0, 0], matrix[0, 1], matrix[0, 2]
+    d, e, f = matrix[1, 0], matrix[1, 1], matrix[1, 2]
+    inverse = np.float32(1) / (a * e - b * d)
+    out = np.empty_like(placed)
+    for v in range(placed.shape[0]):
+        x, y = placed[v, 0] - c, placed[v, 1] - f
+        out[v, 0] = (e * x - b * y) * inverse
+        out[v, 1] = (a * y - d * x) * inverse
+        out[v, 2] = placed[v, 2]
+    return out
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sonic_stream.face.head import Head
+from sonic_stream.picture.decoder_fine import Sampled
 from sonic_stream.picture.decoder_patch import EYE_LEFT, EYE_RIGHT, MOUTH, REGIONS, Frame, Patch, make_frame
 from sonic_stream.picture.patch import Slit, slit_of
 from sonic_stream.picture.rig import Pose, Rig
@@ -37,6 +38,8 @@ class Scene:
     lips: Slit
     lids: tuple[Slit | None, ...]
     """Of the left and of the right eye, where they were drawn."""
+    sampled: Sampled | None = None
+    """How its pixels were sampled; None: it is the portrait itself."""
 
 
 class Watch:

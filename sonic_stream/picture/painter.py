@@ -22,6 +22,7 @@ from sonic_stream.picture.decoder import (
     shared_decoder,
     steps_available,
 )
+from sonic_stream.picture.decoder_fine import Sampled
 from sonic_stream.picture.decoder_patch import Patch
 from sonic_stream.picture.decoder_scene import Scene, Watch
 from sonic_stream.picture.decoder_settle import Settling
@@ -196,7 +197,8 @@ class _Parts:
         if opening is not None:
             self.interior.paint(out, placed, pose.rotation, *opening, rounded(coeffs))
         lids = tuple(None if eye is None else eye.slit for eye in eyes)
-        return out, Scene(coeffs, vertices, placed, np.asarray(moved, np.float32), pose, lips, lids)
+        moved, sampled = np.asarray(moved, np.float32), Sampled(self.layer, flow, (x0, y0), self.sampling)
+        return out, Scene(coeffs, vertices, placed, moved, pose, lips, lids, sampled)
 
     def _coarse_flow(self, pose: Pose, change: F32) -> F32:
         """Portrait positions float32 [n, n, 2] at nodes that span the frame."""

@@ -30,6 +30,7 @@ from sonic_stream.picture.decoder_backends import (
     TorchBackend,
     choose,
 )
+from sonic_stream.picture.decoder_fine import ROUNDED
 from sonic_stream.picture.decoder_net import MAX_STEPS, MOUTH_CONFIG, DecoderNet, tone_of
 from sonic_stream.picture.decoder_patch import MAPS, MOUTH, SIZES
 from sonic_stream.picture.decoder_scene import Scene, Watch
@@ -237,11 +238,11 @@ def test_a_change_lands_where_the_matrix_says() -> None:
     change = np.zeros((3, 20, 30), np.float32)
     change[1, 5, 7] = 50
     matrix = np.array([[1, 0, 11], [0, 1, 22]], np.float32)
-    lay_change(picture, change, matrix, 1.0)
+    lay_change(picture, change, matrix, 1.0, *ROUNDED)
     assert picture[27, 18].tolist() == [100, 150, 100]
     assert (picture != 100).sum() == 1
     change[:] = -300
-    lay_change(picture, change, np.array([[1, 0, -10], [0, 1, -5]], np.float32), 1.0)
+    lay_change(picture, change, np.array([[1, 0, -10], [0, 1, -5]], np.float32), 1.0, *ROUNDED)
     assert picture[:14, :19].max() == 0 and picture[16:, 21:].min() == 100
 
 

@@ -31,7 +31,7 @@ UNSEEN: Final = 1.0
 """Difference, 8-bit steps, up to which what was shown before stays."""
 CUT_PX: Final = 30.0
 """Movement of the skin between two pictures, px of the patch, from which on they do not belong together."""
-STILLING: Final = 0.4
+STILLING: Final = 0.25
 STILLED: Final = 1.5
 """Part of the way that skin is drawn back to how it was shown before, and the most it may be, 8-bit steps."""
 _FADES_PX: Final = 12.0

@@ -28,6 +28,8 @@ _FACE = (10, 297, 284, 389, 454, 361, 397, 379, 400, 152, 176, 150, 172, 132, 23
 _CHEEKS = (50, 280, 205, 425)
 _TEETH_GAP = 0.028
 """Gap of the inner lips over the face height from which teeth may be seen."""
+_AS_WHITE = 0.6
+"""Of the least channel of what is whitest between the lips: from here on it is a tooth, below it is flesh."""
 _SHARP_PX = 0.62
 """Blur that even the sharpest photograph has (standard deviation, px)."""
 
@@ -72,16 +74,17 @@ def _inside(picture: NDArray[Any], polygon: F32) -> U8:
 
 
 def _own_teeth(crop: U8, landmarks: F32, face_px: float, level: float) -> F32 | None:
-    """The upper quarter of what is bright and pale between parted lips."""
+    """The lighter pale pixels between parted lips; a mouth wide open shows more tongue than teeth."""
     if float(np.linalg.norm(landmarks[13] - landmarks[14])) < _TEETH_GAP * face_px:
         return None
     between = _inside(crop, landmarks[list(_LIPS_INNER)])
     colours = crop[between > 0].astype(np.float32) / 255
     if len(colours) < 24:
         return None
-    luminance = colours @ LUMA
-    bright = colours[luminance >= np.percentile(luminance, 70)]
-    colour = np.asarray(np.median(bright, axis=0), np.float32)
+    white = colours.min(1)
+    teeth = white > _AS_WHITE * float(np.percentile(white, 97))
+    lighter = teeth & (white >= float(np.percentile(white[teeth], 40)))
+    colour = np.asarray(np.median(colours[lighter], axis=0), np.float32)
     pale = float(np.ptp(colour)) < 0.42 * float(colour.max())
     return colour if pale and float(colour @ LUMA) > 0.75 * level else None
 

@@ -6,6 +6,7 @@ eyeballs and the inside of the mouth are put into the openings; all of it lies b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -30,6 +31,7 @@ from sonic_stream.picture.eyes import Eye, EyeState
 from sonic_stream.picture.lips import lip_skin, seal
 from sonic_stream.picture.mouth import MouthInterior
 from sonic_stream.picture.patch import Slit, lay_patch, slit_of, soften_seam
+from sonic_stream.picture.peeping import hide_teeth
 from sonic_stream.picture.plate import clean_plate, person_layer
 from sonic_stream.picture.rig import Pose, Rig, limited
 from sonic_stream.picture.rims import gaps
@@ -43,6 +45,8 @@ _CUBIC_UP_TO = 640
 """Picture side up to which pixels are sampled bicubically; larger pictures hold little finer detail."""
 _SEALED_BELOW = 0.012
 """Aperture under which the lips are drawn together along their whole length."""
+_SHUT_BELOW = 0.5
+"""Up to which part of the portrait's own mouth being undone at rest its lips count as shut."""
 _PRESSED = 0.8
 """How far pressing the lips together replaces the portrait's own seam by a fine line."""
 _LINE_STRENGTH, _LINE_WIDTH = 0.6, 0.05
@@ -112,9 +116,11 @@ class _Parts:
     """Everything derived from an identity."""
 
     def __init__(self, identity: Identity) -> None:
-        self.identity = identity
         self.head = head = load_head()
         self.rig = rig = Rig(head, identity)
+        if rig.relaxing < _SHUT_BELOW:
+            identity = replace(identity, crop=hide_teeth(identity.crop, identity.landmarks))
+        self.identity = identity
         self.size = identity.crop.shape[0]
         self.sampling = cv2.INTER_CUBIC if self.size <= _CUBIC_UP_TO else cv2.INTER_LINEAR
         self.source_vertices = (identity.vertices + np.tensordot(rig.portrait, rig.basis, 1)).astype(

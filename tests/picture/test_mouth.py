@@ -237,6 +237,14 @@ def test_own_teeth_are_found_only_where_they_show() -> None:
     assert measure_traits(*portrait(teeth=False)).teeth is None
 
 
+def test_a_tongue_behind_the_teeth_does_not_tint_them() -> None:
+    canvas, landmarks = portrait(teeth=True)
+    canvas[178:188][(canvas[178:188] == (235, 222, 200)).all(2)] = (215, 105, 105)
+    teeth = measure_traits(canvas, landmarks).teeth
+    assert teeth is not None
+    assert np.allclose(teeth, np.array([235, 222, 200]) / 255, atol=0.02)
+
+
 def test_white_and_black_are_read_off_the_face() -> None:
     traits = measure_traits(*portrait())
     assert traits.white is not None

@@ -18,11 +18,11 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from sonic_stream.errors import BadInputError, SonicError
+from sonic_stream.media.image import SUFFIXES, load_image
 from sonic_stream.types import Identity, PortraitSettings
 
 IdentityFactory = Callable[[bytes, PortraitSettings], Identity]
 BUNDLED = Path(__file__).resolve().parent.parent / "sonic_stream" / "assets" / "portraits"
-KINDS = {".png", ".jpg", ".jpeg", ".webp"}
 SHOWN_FIRST = "mira"
 """The bundled portrait that greets."""
 THUMBNAIL_PX = 192
@@ -92,7 +92,7 @@ class Portraits:
         found = folder.iterdir() if folder.is_dir() else ()
         files = sorted(found, key=lambda path: (path.stem != SHOWN_FIRST, path.name))
         for path in files:
-            if path.suffix.lower() in KINDS:
+            if path.suffix.lower() in SUFFIXES:
                 name = path.stem.replace("_", " ").replace("-", " ").strip().title()
                 voice = FITTING_VOICES.get(path.stem)
                 self._bundled[path.stem] = Portrait(path.stem, name, path.read_bytes, True, voice)
@@ -132,7 +132,7 @@ class Portraits:
     async def add(self, data: bytes, name: str) -> Portrait:
         """Keeps an uploaded portrait if a face can be made of it. Errors: `SonicError`."""
         if not data:
-            raise BadInputError("The upload is empty; send a PNG, JPEG or WebP picture.")
+            raise BadInputError("The upload is empty; send a PNG, JPEG, WebP, AVIF or HEIC picture.")
         portrait = Portrait("", name or "Yours", lambda: data, False)
         identity = await self.identity(portrait)
         portrait.id = "u-" + identity.id[:16]
@@ -186,12 +186,9 @@ def _jpeg(identity: Identity, size_px: int = 0) -> bytes:
 
 
 def _thumbnail(load: Callable[[], bytes]) -> bytes:
-    with Image.open(io.BytesIO(load())) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGBA")
-    plain = Image.new("RGBA", upright.size, "white")
-    plain.alpha_composite(upright)
     # Faces sit in the upper half of a portrait.
-    small = ImageOps.fit(plain.convert("RGB"), (THUMBNAIL_PX, THUMBNAIL_PX), centering=(0.5, 0.35))
+    whole = Image.fromarray(load_image(load()))
+    small = ImageOps.fit(whole, (THUMBNAIL_PX, THUMBNAIL_PX), centering=(0.5, 0.35))
     out = io.BytesIO()
     small.save(out, "JPEG", quality=85)
     return out.getvalue()

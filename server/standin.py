@@ -30,7 +30,7 @@ def fake_identity(data: bytes, settings: PortraitSettings) -> Identity:
         with Image.open(io.BytesIO(data)) as image:
             crop = np.asarray(image.convert("RGB").resize((SIZE_PX, SIZE_PX)), np.uint8)
     except UnidentifiedImageError:
-        raise BadInputError("The portrait is not a picture; send a PNG, JPEG or WebP file.") from None
+        raise BadInputError("The portrait is not a picture; send one.") from None
     if not crop.any():
         raise NoFaceError("No face was found; use a portrait that shows one from the front.")
     grey = np.full(3, 0.5, np.float32)

@@ -190,6 +190,9 @@ def _extras() -> Iterator[Finding]:
                   "install PortAudio (Debian: libportaudio2)")  # fmt: skip
     yield _import("pyvirtualcam", "virtual camera", "pip install 'sonic-stream[client]'")
     yield _import("edge_tts", "Microsoft Edge's voices (--edge-voice)", "pip install 'sonic-stream[edge]'")
+    yield _import(
+        "pillow_heif", "portraits as telephones take them (HEIC)", "pip install 'sonic-stream[heic]'"
+    )
     browser = next((path for path in map(shutil.which, BROWSERS) if path), None)
     remedy = "" if browser else "any recent browser opens the page; tests want Chromium (Debian: chromium)"
     yield Finding("Chromium", browser is not None, browser or "not found", remedy, core=False)

@@ -19,7 +19,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         description="Says what was found and what to do; the exit code is 2 where it cannot be used.",
         allow_abbrev=False,
     )
-    inspect.add_argument("portrait", metavar="PORTRAIT", help="PNG, JPEG or WebP, or a bundled name")
+    inspect.add_argument(
+        "portrait", metavar="PORTRAIT", help="PNG, JPEG, WebP, AVIF or HEIC, or a bundled name"
+    )
     inspect.add_argument("audio", metavar="AUDIO", nargs="?", help="a sound file, or a bundled name")
     inspect.add_argument("-o", "--output", metavar="SHEET.png", help="draw it all as a picture, too")
     add_cut(inspect)

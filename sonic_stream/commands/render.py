@@ -29,7 +29,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         description="Writes a video in which PORTRAIT speaks AUDIO, with the sound as it is.",
         allow_abbrev=False,
     )
-    render.add_argument("portrait", metavar="PORTRAIT", help="PNG, JPEG or WebP, or a bundled name")
+    render.add_argument(
+        "portrait", metavar="PORTRAIT", help="PNG, JPEG, WebP, AVIF or HEIC, or a bundled name"
+    )
     render.add_argument(
         "audio", metavar="AUDIO", help="wav, mp3, flac, m4a, ogg, opus, a video's sound, or a bundled name"
     )

@@ -38,7 +38,7 @@ _WANTED = "give a portrait of one person, from the front, in good light, with ey
 
 
 def identify(image_bytes: bytes, settings: PortraitSettings | None = None) -> Identity:
-    """The identity of the largest face in a PNG, JPEG or WebP picture.
+    """The identity of the largest face in a PNG, JPEG, WebP, AVIF or HEIC picture.
 
     Errors: `BadInputError` when the bytes are no usable picture, `NoFaceError` when it shows no usable
     face, `MissingPieceError` when the head model is missing. The sentences say what to do.

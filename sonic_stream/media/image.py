@@ -17,11 +17,16 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from sonic_stream.errors import BadInputError
 from sonic_stream.types import U8
 
-FORMATS: Final = ("PNG", "JPEG", "WEBP")
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "AVIF")
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".heic", ".heif")
+"""Of files that may be portraits."""
 MAX_FILE_BYTES: Final = 50 * 1024 * 1024
 MAX_PIXELS: Final = 64_000_000
 MIN_SIDE_PX: Final = 16
-_VALID: Final = "a PNG, JPEG or WebP picture of at most 64 megapixels and 50 MB is needed"
+_VALID: Final = "a PNG, JPEG, WebP, AVIF or HEIC picture of at most 64 megapixels and 50 MB is needed"
+_HEIC: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+_AVIF: Final = (b"avif", b"avis")
+"""Brands in a file's first box (ISO/IEC 23008-12; AV1 Image File Format)."""
 
 
 def read_image_bytes(path: str | Path) -> bytes:
@@ -48,7 +53,8 @@ def read_image_bytes(path: str | Path) -> bytes:
 def load_image(source: str | Path | bytes) -> U8:
     """A picture as uint8 [H, W, 3] RGB (sRGB), turned upright by its EXIF tag, alpha laid on white.
 
-    Errors: `BadInputError` when it is not a PNG, JPEG or WebP picture, is broken, or is over the limits.
+    Errors: `BadInputError` when it is not a PNG, JPEG, WebP, AVIF or (with pillow-heif) HEIC picture, is
+    broken, or is over the limits.
     """
     if isinstance(source, bytes):
         data, name = source, "The picture"
@@ -59,7 +65,7 @@ def load_image(source: str | Path | bytes) -> U8:
         with warnings.catch_warnings():
             # Pillow's own limit is above ours; our message is the better one.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
                 _check_size(image.width, image.height, name)
                 return _upright_rgb(image)
     except Image.DecompressionBombError:
@@ -119,9 +125,36 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     return turned if turned is not None else image
 
 
+def _brands(data: bytes) -> bytes:
+    """The names in the first box of a file of the ISO base media format; nothing of another file."""
+    return data[8 : int.from_bytes(data[:4])][:256] if data[4:8] == b"ftyp" else b""
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    """What may be in a picture file.
+
+    HEIC, as telephones take it, is read by pillow-heif where it is installed: its wheels carry a codec that
+    is under the GPL.
+    """
+    if not any(brand in _brands(data) for brand in _HEIC):
+        return FORMATS
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return FORMATS
+    register_heif_opener()
+    return (*FORMATS, "HEIF")
+
+
 def _what_it_is(data: bytes) -> str:
     """A guess, for the message, at what a file that is no picture may be."""
-    head = data[:4096]
+    head, brands = data[:4096], _brands(data)
+    if any(brand in brands for brand in _HEIC):
+        if "HEIF" in _formats(data):
+            return "a HEIC picture that is damaged or cut off"
+        return "a HEIC picture, which takes 'pip install pillow-heif' (or save it as JPEG)"
+    if any(brand in brands for brand in _AVIF):
+        return "an AVIF picture that is damaged or cut off"
     if head.startswith((b"GIF8", b"BM", b"II*\0", b"MM\0*", b"%PDF")) or head[4:8] == b"ftyp":
         return "of a kind that is not read here"
     try:

@@ -10,15 +10,15 @@ from typing import Final
 
 from sonic_stream.config import nearest
 from sonic_stream.errors import BadInputError
+from sonic_stream.media.image import SUFFIXES
 
 ASSETS: Final = Path(__file__).parent.parent / "assets"
-_PORTRAIT_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
 _VOICE_SUFFIXES: Final = (".flac", ".ogg", ".wav")
 
 
 def portraits() -> dict[str, Path]:
     """Bundled portraits by name, in the order of their names."""
-    return _named("portraits", _PORTRAIT_SUFFIXES)
+    return _named("portraits", SUFFIXES)
 
 
 def voices() -> dict[str, Path]:

@@ -78,9 +78,10 @@ def pictures(
 ) -> Iterator[VideoFrame]:
     """The talking picture as a stream: `fps` (25) `VideoFrame`s for each second, made as they are taken.
 
-    `portrait` is a path or the bytes of a PNG, JPEG or WebP file, `audio` a path; `settings` are the
-    command line's words (`dynamic_scale=1.2, min_resolution=768, ...`, see `sonic_stream.config.OPTIONS`);
-    `note` is told each sentence of advice. Errors: `SonicError`, when the first picture is asked for.
+    `portrait` is a path or the bytes of a PNG, JPEG, WebP, AVIF or HEIC file, `audio` a path; `settings` are
+    the command line's words (`dynamic_scale=1.2, min_resolution=768, ...`, see
+    `sonic_stream.config.OPTIONS`); `note` is told each sentence of advice. Errors: `SonicError`, when the
+    first picture is asked for.
     """
     job = prepare(portrait, audio, settle(settings), parse_duration(duration), motion, parts, note)
     for result in _results(job):

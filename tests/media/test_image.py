@@ -2,11 +2,13 @@
 
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from sonic_stream.errors import BadInputError
 from sonic_stream.media import image as image_module
@@ -23,11 +25,19 @@ def picture() -> Image.Image:
 
 def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
     out = io.BytesIO()
+    if kind == "HEIF":
+        pillow_heif.register_heif_opener()
     picture.save(out, kind, **options)
     return out.getvalue()
 
 
-MODES = {"PNG": ["RGB", "L", "LA", "P", "RGBA", "1"], "JPEG": ["RGB", "L", "CMYK"], "WEBP": ["RGB", "RGBA"]}
+MODES = {
+    "PNG": ["RGB", "L", "LA", "P", "RGBA", "1"],
+    "JPEG": ["RGB", "L", "CMYK"],
+    "WEBP": ["RGB", "RGBA"],
+    "AVIF": ["RGB", "RGBA"],
+    "HEIF": ["RGB", "RGBA"],
+}
 
 
 @pytest.mark.parametrize(("kind", "mode"), [(kind, mode) for kind in MODES for mode in MODES[kind]])
@@ -93,7 +103,7 @@ def png_that_claims(width: int, height: int) -> bytes:
         (b"just some words\n" * 40, "is text, not a picture"),
         (b"GIF89a" + bytes(50), "of a kind that is not read"),
         (b"\x89PNG\r\n\x1a\n" + bytes(80), "not a picture"),
-        (png_that_claims(10_000, 10_000), "10000 x 10000 pixels .100 megapixels.; a PNG, JPEG or WebP"),
+        (png_that_claims(10_000, 10_000), "10000 x 10000 pixels .100 megapixels.; a PNG, JPEG, WebP"),
         (png_that_claims(60_000, 60_000), "megapixels"),
         (png_that_claims(300, 300), "damaged or cut off"),
         (png_that_claims(4, 300), "only 4 x 300 pixels"),
@@ -104,12 +114,29 @@ def test_what_is_no_picture_is_refused_in_words(data, words):
         load_image(data)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "HEIF"])
 def test_cut_off_files_are_refused(kind):
     grain = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8))
     whole = encoded(grain, kind)
     with pytest.raises(BadInputError, match="damaged or cut off"):
         load_image(whole[: len(whole) // 2])
+
+
+def test_without_its_library_a_heic_picture_says_what_to_do(picture, monkeypatch):
+    data = encoded(picture, "HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(BadInputError, match="HEIC picture, which takes 'pip install pillow-heif'"):
+        load_image(data)
+
+
+def test_a_telephone_picture_is_upright_and_in_srgb(picture):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # written as a rotation of the picture, which is what counts in this format
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = encoded(picture, "HEIF", exif=exif.tobytes(), icc_profile=profile, quality=95)
+    pixels = load_image(data)
+    assert pixels.shape == (80, 60, 3)
+    assert pixels[10, 30, 0] > 200 and pixels[70, 30, 2] > 200
 
 
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path, monkeypatch):

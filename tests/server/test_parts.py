@@ -18,7 +18,7 @@ from server.encoders import LiveH264Encoder, LiveOpusEncoder, LiveVp8Encoder
 from server.endpoints import Endpoint
 from server.ice import allow_loopback_only_hosts, ice_server
 from server.microphone import InOrderBuffer, fill
-from server.portraits import BUNDLED, FITTING_VOICES, KINDS
+from server.portraits import BUNDLED, FITTING_VOICES
 from server.sender import tune_sender
 from server.settings import ServiceSettings
 from server.standin import fake_identity
@@ -30,6 +30,7 @@ from server.tts.sentences import sentences
 from sonic_stream.engine.base import HopInput
 from sonic_stream.engine.fake import FakeEngine
 from sonic_stream.errors import BadInputError, BusyError, MissingPieceError
+from sonic_stream.media.image import SUFFIXES
 from sonic_stream.timebase import FRAME_TICKS, HOP_SAMPLES, PACKET_TICKS
 from sonic_stream.types import Controls, PortraitSettings
 
@@ -370,7 +371,7 @@ class TestVoices:
     def test_each_bundled_portrait_has_a_voice_that_exists(self):
         pytest.importorskip("espeakng_loader")
         voices = load_voices()
-        bundled = {path.stem for path in BUNDLED.iterdir() if path.suffix in KINDS}
+        bundled = {path.stem for path in BUNDLED.iterdir() if path.suffix in SUFFIXES}
         assert bundled <= set(FITTING_VOICES)
         for voice in FITTING_VOICES.values():
             assert voices.fitting(voice) == voices.check(voice)

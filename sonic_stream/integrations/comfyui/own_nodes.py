@@ -17,13 +17,12 @@ from sonic_stream.integrations.comfyui.known_nodes import gain_of
 from sonic_stream.integrations.comfyui.model import SonicModel
 from sonic_stream.integrations.comfyui.tensors import audio_of, image_of, portrait_bytes, sound_file, sound_of
 from sonic_stream.media.audio import open_audio
-from sonic_stream.media.image import load_image
+from sonic_stream.media.image import SUFFIXES, load_image
 from sonic_stream.offline import bundled, render
 from sonic_stream.timebase import TICK_RATE
 from sonic_stream.types import MOODS
 
 CATEGORY: Final = "Sonic Stream"
-_PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp")
 _SOUNDS: Final = (".wav", ".mp3", ".flac", ".m4a", ".ogg", ".opus", ".mp4", ".webm", ".mov", ".mkv")
 
 
@@ -84,7 +83,7 @@ class Portrait:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
-        names = [*bundled.portraits(), *host.input_files(_PICTURES)]
+        names = [*bundled.portraits(), *host.input_files(SUFFIXES)]
         return {"required": {"portrait": (names, {"image_upload": True})}}
 
     @classmethod

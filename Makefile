@@ -21,6 +21,8 @@ $(BIN)/python:
 $(VENV)/.run: pyproject.toml | $(BIN)/python system-run
 	@echo "Installing what running needs into $(VENV); the first time this takes some minutes."
 	@$(BIN)/python -m pip install -qq --editable '.[voice,client]'
+	@$(BIN)/python -m pip install -qq --only-binary :all: 'pillow-heif>=1.8' 2>/dev/null || \
+	  echo "HEIC pictures cannot be read here (no pillow-heif for this machine); others can."
 	@touch $@
 
 # OpenCV opens no window here, but its library does not load without these two.

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sonic_stream.picture.decoder_backends import Backend
@@ -163,16 +164,29 @@ def memory_ended(error: BaseException | None) -> bool:
 
 
 def made_up(width: int, height: int, count: int = 1) -> tuple[U8, U8, F32]:
-    """Patches that a decoder has something to say to: skin with a dark slit, and light that has changed."""
+    """Patches that a decoder has something to say to: a half shut almond in skin, pale with a dark disc, and
+    light that has changed."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    middle, along = 0.45 * height, (columns - 0.5 * width) / (0.32 * width)
     skin = rng.uniform(110, 170, (count, 1, 1, 3)) + 25 * np.sin(columns / width * 3)[None, :, :, None]
-    reference = (skin + rng.normal(0, 6, (count, height, width, 3))).astype(np.uint8)
-    half = rng.uniform(0.06, 0.14, (count, 1, 1)) * height
-    upper, lower = rows - 0.45 * height + half, 0.45 * height + half - rows
+    skin += rng.normal(0, 3, (count, height, width, 3))
+    ball = np.where(np.hypot(columns - 0.5 * width, rows - middle) < 0.12 * height, 40.0, 205.0)[..., None]
+    open_rims, rims = (
+        _almond(rows - middle, along, share * height * rng.uniform(0.8, 1.2, (count, 1, 1)))
+        for share in (0.16, 0.07)
+    )
+    own, seen = (np.minimum(*pair)[..., None] > 0 for pair in (open_rims, rims))
+    reference = np.where(own, ball, skin).astype(np.uint8)
     inputs = np.empty((count, height, width, MAPS), np.uint8)
-    inputs[..., :3] = np.where((np.minimum(upper, lower) > 0)[..., None], 50, reference)
-    inputs[..., 3] = np.where(np.minimum(upper, lower) > 0, 255, 0)
-    inputs[..., 4], inputs[..., 5] = (np.clip(128 + RIM_STEP * rim, 0, 255) for rim in (upper, lower))
+    inputs[..., :3] = np.where(seen, ball, skin).astype(np.uint8)
+    inputs[..., 3] = 255 * seen[..., 0]
+    inputs[..., 4], inputs[..., 5] = (np.clip(128 + RIM_STEP * rim, 0, 255) for rim in rims)
     inputs[..., 6] = 128 + 30 * np.sin(rows / height * 6)
     return inputs, reference, tone_of(reference)
+
+
+def _almond(below: F32, along: F32, half: NDArray[np.float64]) -> tuple[F32, F32]:
+    """How far inside its upper and lower rim each place lies, px; `half` its height's in the middle, px."""
+    high = (half * (1 - along**2)).astype(np.float32)
+    return below + high, high - below
